@@ -1,0 +1,58 @@
+# The two commands that matter: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# PyTorch's CPU build. For CUDA: TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130
+TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
+# Where a folder of wheels already holds PyTorch, no index of PyTorch's is asked.
+TORCH_WHEEL := $(if $(PIP_FIND_LINKS),$(wildcard $(PIP_FIND_LINKS)/torch-*.whl))
+TORCH_INDEX := $(if $(TORCH_WHEEL),,--extra-index-url $(TORCH_INDEX_URL))
+# One thread: faster for these networks, and the same bits every time.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test serve check bench format lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/dropnorm demo
+
+serve: $(VENV)/.installed
+	$(BIN)/dropnorm serve
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.accuracy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The lock holds names, versions and nothing of where they came from.
+lock: $(VENV)/.installed-dev
+	$(BIN)/pip-compile --quiet --all-extras --strip-extras --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	sed -i 's/+cpu$$//' requirements.lock
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
