@@ -1,0 +1,148 @@
+"""Files under the data folder: written aside, synced, renamed, and only then named by a row.
+
+A key is a relative path made by the service itself, such as `runs/run_x/attempt-1/weights.safetensors`.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import Damaged, NotFound, StorageFull
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What a row records of a published file."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+class Blobs:
+    """The data folder. Raises `StorageFull` where the disk has no room, `Damaged` where a digest is not as recorded."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        for name in ("incoming", "datasets", "runs"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def incoming(self) -> Path:
+        """A new empty folder on the same file system, to work in before publication."""
+        folder = self.root / "incoming" / secrets.token_hex(8)
+        folder.mkdir()
+        return folder
+
+    def write(self, key: str, content: bytes) -> StoredFile:
+        """Publishes `content` under `key`, over whatever stood there."""
+        target = self._path(key)
+        with disk_full_told():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            try:
+                with aside.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.replace(target)
+            finally:
+                aside.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+        return StoredFile(key, len(content), hashlib.sha256(content).hexdigest())
+
+    def publish_folder(self, folder: Path, key: str) -> list[StoredFile]:
+        """Moves a finished folder of files to `key`, which no folder had before."""
+        target = self._path(key)
+        with disk_full_told():
+            files = [_synced(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())]
+            _sync_folder(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(target)
+            _sync_folder(target.parent)
+        return files
+
+    def read(self, file: StoredFile) -> bytes:
+        """The whole file, its digest checked."""
+        with self.open(file.key) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as stream:
+            content = stream.read()
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise Damaged(f"the stored file {Path(file.key).name} does not have the digest that was recorded")
+        return content
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[int]:
+        """A descriptor of a regular file that has this one name, or `NotFound`: links of any kind are refused."""
+        path = self._path(key)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise NotFound(f"the stored file {path.name} is not there", code="file_missing") from error
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or path.parent.resolve() != path.parent:
+                raise NotFound(f"the stored file {path.name} is not there", code="file_missing")
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def path(self, key: str) -> Path:
+        """Where a key lies; for readers that map a file into memory."""
+        return self._path(key)
+
+    def remove(self, key: str) -> None:
+        """Removes a published file or folder, if it is there. Its row must be gone before."""
+        path = self._path(key)
+        if path.is_dir():
+            # Out of sight in one step, so that a reader never finds half a folder.
+            gone = self.root / "incoming" / secrets.token_hex(8)
+            path.rename(gone)
+            shutil.rmtree(gone)
+        else:
+            path.unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.root).free
+
+    def _path(self, key: str) -> Path:
+        path = (self.root / key).resolve()
+        if not path.is_relative_to(self.root) or path == self.root:
+            raise NotFound("no such file", code="file_missing")
+        return self.root / key
+
+
+@contextmanager
+def disk_full_told() -> Iterator[None]:
+    """Turns the system's "no space left" into `StorageFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull("there is no room left on the disk; free some space and try again") from error
+        raise
+
+
+def _synced(path: Path, key: str) -> StoredFile:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+        os.fsync(file.fileno())
+    return StoredFile(key, size, digest.hexdigest())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""`Idempotency-Key`: the first answer is given again, in the transaction that would make a second one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.storage.database import now
+from app.storage.tables import IdempotencyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered the first time."""
+
+    status: int
+    location: str | None
+    body: dict[str, Any]
+
+
+def find(session: Session, project: str, key: str, digest: str) -> Answer | None:
+    """The first answer under `key`. Raises `Conflict` when another body was sent with it."""
+    row = session.get(IdempotencyRow, (project, key), populate_existing=True)
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise Conflict("this Idempotency-Key was used with another body", code="idempotency_key_reused")
+    return Answer(row.status, row.location, row.answer)
+
+
+def reserve(session: Session, project: str, key: str, digest: str) -> Answer | None:
+    """Takes `key` for this transaction; None when it was free, else the first answer.
+
+    Of many at once, one takes it; the others wait here for its commit and get its answer.
+    """
+    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+    taken = session.execute(
+        insert(IdempotencyRow)
+        .values(
+            project=project, key=key, digest=digest, status=0, answer={}, created_at=select(now()).scalar_subquery()
+        )
+        .on_conflict_do_nothing()
+        .returning(IdempotencyRow.key)
+    ).one_or_none()
+    return None if taken else find(session, project, key, digest)
+
+
+def keep(session: Session, project: str, key: str, answer: Answer) -> None:
+    """Writes down what was answered, in the same transaction that made it."""
+    row = session.get(IdempotencyRow, (project, key))
+    assert row is not None, "reserve() comes first"
+    row.status, row.location, row.answer = answer.status, answer.location, answer.body

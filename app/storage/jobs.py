@@ -1,0 +1,180 @@
+"""The queue: every move of a job's state is one guarded statement.
+
+queued ──claim──► running ──finish──► succeeded | failed | cancelled
+   ▲                 │
+   └────release──────┘      a lease that ran out is claimed again, with `attempt` one higher
+
+Whoever holds a job writes under `id AND attempt AND status = 'running'`; zero rows mean that it was lost.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, DropnormError
+from app.storage.database import now
+from app.storage.identifiers import new_id
+from app.storage.tables import JobRow, WorkerRow
+
+LEASE_SECONDS = 30.0
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+class LostJob(DropnormError):
+    """Another attempt holds this job, or it has ended: stop, and publish nothing."""
+
+    code = "job_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in hand: `attempt` fences every later write."""
+
+    job_id: str
+    project: str
+    kind: str
+    attempt: int
+    crashes: int
+    max_crashes: int
+
+
+def add(session: Session, project: str, kind: str) -> JobRow:
+    """A new queued job. It is on the queue as soon as the transaction commits: there is no second message to lose."""
+    moment = session.scalar(select(now())) or 0.0
+    row = JobRow(
+        id=new_id("job"),
+        project=project,
+        kind=kind,
+        status="queued",
+        attempt=0,
+        crashes=0,
+        max_crashes=3,
+        priority=0,
+        run_after=moment,
+        created_at=moment,
+    )
+    session.add(row)
+    return row
+
+
+def claim(session: Session, worker_id: str) -> Claim | None:
+    """Takes the oldest job of the highest priority that is queued, or whose lease is over; None if there is none."""
+    free = or_(
+        and_(JobRow.status == "queued", JobRow.run_after <= now()),
+        and_(JobRow.status == "running", JobRow.lease_until < now()),
+    )
+    # SQLite has no row locks and drops the clause: there the write lock of the transaction does the same.
+    first = (
+        select(JobRow.id)
+        .where(free)
+        .order_by(JobRow.priority.desc(), JobRow.created_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    statement = (
+        update(JobRow)
+        .where(JobRow.id == first)
+        .values(
+            status="running",
+            worker_id=worker_id,
+            lease_until=now() + LEASE_SECONDS,
+            attempt=JobRow.attempt + 1,
+            started_at=case((JobRow.started_at.is_(None), now()), else_=JobRow.started_at),
+            crashes=JobRow.crashes + case((JobRow.status == "running", 1), else_=0),
+        )
+        .returning(JobRow.id, JobRow.project, JobRow.kind, JobRow.attempt, JobRow.crashes, JobRow.max_crashes)
+        .execution_options(synchronize_session=False)
+    )
+    row = session.execute(statement).one_or_none()
+    return Claim(*row) if row else None
+
+
+def heartbeat(session: Session, held: Claim) -> bool:
+    """Renews the lease; answers whether somebody asked to cancel. Raises `LostJob` when fenced."""
+    row = session.execute(
+        update(JobRow)
+        .where(_held(held))
+        .values(lease_until=now() + LEASE_SECONDS)
+        .returning(JobRow.cancel_requested_at)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if row is None:
+        raise LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
+    return row[0] is not None
+
+
+def check_held(session: Session, held: Claim) -> None:
+    """Raises `LostJob` unless this attempt still holds the job; locks its row until the transaction ends."""
+    row = session.execute(select(JobRow.id).where(_held(held)).with_for_update()).one_or_none()
+    if row is None:
+        raise LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
+
+
+def finish(session: Session, held: Claim, status: str, code: str | None = None, message: str | None = None) -> None:
+    """Ends a job once and for all. Raises `LostJob` when fenced."""
+    values = {
+        "status": status,
+        "finished_at": now(),
+        "lease_until": None,
+        "error_code": code,
+        "error_message": message[:2000] if message else None,
+    }
+    _guarded(session, held, values)
+
+
+def release(session: Session, held: Claim, *, after_seconds: float = 0.0) -> None:
+    """Puts a job back on the queue politely: `crashes` stays, the next claim raises `attempt`."""
+    _guarded(
+        session, held, {"status": "queued", "worker_id": None, "lease_until": None, "run_after": now() + after_seconds}
+    )
+
+
+def cancel(session: Session, row: JobRow) -> None:
+    """Cancels a queued job at once and asks a running one to stop. Raises `Conflict` when it has ended."""
+    queued = session.execute(
+        update(JobRow)
+        .where(JobRow.id == row.id, JobRow.status == "queued")
+        .values(status="cancelled", cancel_requested_at=now(), finished_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    running = session.execute(
+        update(JobRow)
+        .where(JobRow.id == row.id, JobRow.status == "running")
+        .values(
+            cancel_requested_at=case((JobRow.cancel_requested_at.is_(None), now()), else_=JobRow.cancel_requested_at)
+        )
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(row)
+    if _count(queued) + _count(running) == 0:
+        raise Conflict(f"it has already {row.status}, so it cannot be cancelled", code="already_ended")
+
+
+def worker_seen(session: Session, worker_id: str, project: str) -> None:
+    """Notes that a worker is alive."""
+    session.merge(WorkerRow(id=worker_id, project=project, seen_at=session.scalar(select(now())) or 0.0))
+
+
+def worker_seen_within(session: Session, seconds: float) -> bool:
+    return session.scalar(select(WorkerRow.id).where(WorkerRow.seen_at > now() - seconds).limit(1)) is not None
+
+
+def _held(held: Claim) -> ColumnElement[bool]:
+    return and_(JobRow.id == held.job_id, JobRow.attempt == held.attempt, JobRow.status == "running")
+
+
+def _guarded(session: Session, held: Claim, values: dict[str, Any]) -> None:
+    changed = session.execute(
+        update(JobRow).where(_held(held)).values(**values).execution_options(synchronize_session=False)
+    )
+    if _count(changed) == 0:
+        raise LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
+
+
+def _count(result: object) -> int:
+    assert isinstance(result, CursorResult)
+    return result.rowcount

@@ -1,0 +1,49 @@
+"""Brings the schema up to date: run by one process at a time, at start or by `dropnorm migrate`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.storage.database import MIGRATIONS, Database
+
+LOCK = 0x64726F706E6F726D  # "dropnorm"
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Migrates up to `revision`; a second process that starts meanwhile waits, then finds nothing to do."""
+    with _locked(database) as connection:
+        command.upgrade(configuration(connection), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    with _locked(database) as connection:
+        command.downgrade(configuration(connection), revision)
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database stands at the newest migration that this code knows."""
+    with database.engine.connect() as connection:
+        here = MigrationContext.configure(connection).get_current_heads()
+    return set(here) == set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's configuration for `migrations/`, working on an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _locked(database: Database) -> Iterator[Connection]:
+    # SQLite's write lock is taken by BEGIN IMMEDIATE; PostgreSQL has a lock for exactly this.
+    with database.engine.execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        yield connection

@@ -1,0 +1,131 @@
+"""Runs: submitted in one transaction with their job, and read back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.domain.network.spec import NetworkSpec
+from app.domain.plan.settings import TrainingSettings
+from app.errors import Conflict, NotFound
+from app.storage import events, jobs, models, paging
+from app.storage.database import now
+from app.storage.identifiers import new_id
+from app.storage.tables import ArtifactRow, EpochRow, EventRow, JobRow, RunRow, TagRow
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A run to be: everything resolved, the seed included."""
+
+    dataset_id: str
+    validation_dataset_id: str | None
+    network_id: str | None
+    network: NetworkSpec
+    model: str
+    training: TrainingSettings
+    tags: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which runs a list holds; None: whatever it is."""
+
+    status: str | None = None
+    model: str | None = None
+    dataset: str | None = None
+    tag: str | None = None
+
+
+def submit(session: Session, project: str, wanted: Submission) -> RunRow:
+    """Records the run and puts its job on the queue, in the caller's one transaction."""
+    job = jobs.add(session, project, "run")
+    run = RunRow(
+        id=new_id("run"),
+        project=project,
+        job=job,
+        dataset_id=wanted.dataset_id,
+        validation_dataset_id=wanted.validation_dataset_id,
+        network_id=wanted.network_id,
+        network=wanted.network.document(),
+        model=wanted.model,
+        training=wanted.training.document(),
+        tags=[TagRow(tag=tag, project=project) for tag in sorted(set(wanted.tags))],
+        created_at=session.scalar(select(now())) or 0.0,
+    )
+    session.add(run)
+    session.flush()
+    events.append(session, run, 0, "status", {"status": "queued"})
+    return run
+
+
+def get(session: Session, project: str, run_id: str) -> RunRow:
+    """Raises `NotFound` for an unknown id, and for one of another project."""
+    row = session.get(RunRow, run_id)
+    if row is None or row.project != project:
+        raise NotFound("there is no such run", code="run_not_found")
+    return row
+
+
+def of_job(session: Session, job_id: str) -> RunRow:
+    return session.scalars(select(RunRow).where(RunRow.job_id == job_id)).one()
+
+
+def page(
+    session: Session, project: str, filters: Filters, limit: int, cursor: str | None
+) -> tuple[Sequence[RunRow], str | None]:
+    query = select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.project == project)
+    if filters.status is not None:
+        query = query.where(JobRow.status == filters.status)
+    if filters.model is not None:
+        query = query.where(RunRow.model == filters.model)
+    if filters.dataset is not None:
+        query = query.where(RunRow.dataset_id == filters.dataset)
+    if filters.tag is not None:
+        query = query.where(RunRow.tags.any(TagRow.tag == filters.tag))
+    return paging.page(session, query, RunRow.created_at, RunRow.id, limit, cursor)
+
+
+def epochs(session: Session, run_id: str) -> Sequence[EpochRow]:
+    return session.scalars(select(EpochRow).where(EpochRow.run_id == run_id).order_by(EpochRow.epoch)).all()
+
+
+def cancel(session: Session, project: str, run_id: str) -> RunRow:
+    """Cancels a queued run at once, asks a running one to stop. Raises `Conflict` when it has ended."""
+    run = get(session, project, run_id)
+    was_queued = run.job.status == "queued"
+    jobs.cancel(session, run.job)
+    if was_queued and run.job.status == "cancelled":
+        events.append(session, run, run.job.attempt, "status", {"status": "cancelled"})
+        events.append(session, run, run.job.attempt, "end", {"status": "cancelled"})
+    return run
+
+
+def remove(session: Session, project: str, run_id: str) -> str:
+    """Deletes an ended run and all it recorded; answers the folder to remove once that is committed.
+
+    Raises `Conflict` while it is queued or running, and while a model's version is made of it.
+    """
+    run = get(session, project, run_id)
+    if run.job.status not in jobs.ENDED:
+        raise Conflict(f"the run is {run.job.status}; cancel it first", code="run_not_ended")
+    used = models.version_of_run(session, run_id)
+    if used is not None:
+        raise Conflict(
+            f"version {used.version} of model {run.model} is made of it; delete that first", code="run_in_use"
+        )
+    for table in (EventRow, EpochRow, ArtifactRow):
+        session.execute(delete(table).where(table.run_id == run_id))
+    session.delete(run)
+    session.flush()
+    session.delete(run.job)
+    return f"runs/{run_id}"
+
+
+def network_of(row: RunRow) -> NetworkSpec:
+    return NetworkSpec.model_validate(row.network)
+
+
+def training_of(row: RunRow) -> TrainingSettings:
+    return TrainingSettings.model_validate(row.training)

@@ -1,0 +1,14 @@
+"""Alembic's entry: migrates the connection it is handed."""
+
+from alembic import context
+
+from app.storage import tables
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=tables.Base.metadata,
+    render_as_batch=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
