@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.task import Task as Task
+
 MISSING = -1
 """The code of a missing category."""
 UNSEEN = -2
@@ -26,11 +28,6 @@ class Kind(StrEnum):
     TABLE = "table"
     PICTURES = "pictures"
     ARRAY = "array"
-
-
-class Task(StrEnum):
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
 
 
 class ColumnType(StrEnum):

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.domain.data.schema import Task
 from app.domain.network.layers import Activation, AnyLayer, Dense, Function, Shape
 from app.domain.strict import Strict
+from app.domain.task import Task
 from app.errors import FieldError, InvalidNetwork
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
