@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 _INITIAL, _ORDER, _MASK = range(3)
-_WORD = 2**32
 
 
 @dataclass(slots=True)
@@ -34,10 +33,18 @@ def row_order(seed: int, epoch: int, rows: int) -> Tensor:
 
 
 def dropout_mask(position: Position, layer: int, shape: torch.Size, rate: float) -> Tensor:
-    """Float32 of `shape`: 0 with probability `rate` (to within 2^-33), else 1 / (1 - rate)."""
+    """Float32 of `shape`: 0 with probability `rate` (to within 2^-33), else 1 / (1 - rate).
+
+    A value is dropped where 32 random bits, read as a number, are below rate × 2^32. The first eight of them decide all
+    but one value in 256, so only there are the other 24 drawn.
+    """
     elements = shape.numel()
-    words = _stream(position.seed, _MASK, position.epoch, position.step, layer).random_raw((elements + 1) // 2)
-    kept = words.view(np.uint32)[:elements] >= min(round(rate * _WORD), _WORD - 1)
+    first, rest = divmod(min(round(rate * 2**32), 2**32 - 1), 2**24)
+    stream = _stream(position.seed, _MASK, position.epoch, position.step, layer)
+    drawn = stream.random_raw((elements + 7) // 8).view(np.uint8)[:elements]
+    kept = drawn > first
+    ties = np.flatnonzero(drawn == first)
+    kept[ties] = stream.random_raw(ties.size) >> np.uint64(40) >= rest
     return torch.from_numpy(np.multiply(kept, np.float32(1 / (1 - rate)), dtype=np.float32)).view(shape)
 
 
