@@ -1,0 +1,97 @@
+"""Pictures as network input, and the shape a network gets."""
+
+import numpy as np
+import pytest
+
+from app.domain.data.features import fit
+from app.domain.data.stored import encode_columns
+from app.domain.network.spec import NetworkSpec
+from app.domain.plan.inputs import input_shape_for
+from app.errors import InvalidNetwork
+from tests.data.tables import penguins, pictures
+
+NO_SHAPES = np.empty((0, 2), np.int32)
+IMAGES = [np.random.Generator(np.random.PCG64(i)).integers(0, 256, (6, 6, 3), dtype=np.uint8) for i in range(3)]
+
+
+def spec(*kinds: str, input_shape: list[int] | None = None) -> NetworkSpec:
+    forms: dict[str, dict[str, object]] = {
+        "dense": {"type": "dense", "units": 3},
+        "dropout": {"type": "dropout", "rate": 0.5},
+        "noise": {"type": "gaussian_noise", "stddev": 0.1},
+        "norm": {"type": "batch_normalization"},
+        "flatten": {"type": "flatten"},
+    }
+    shape = {} if input_shape is None else {"input_shape": input_shape}
+    return NetworkSpec.model_validate({"layers": [forms[kind] for kind in kinds], **shape})
+
+
+def test_pixels_are_divided_by_255_to_the_nearest_float32() -> None:
+    columns = pictures(IMAGES, ["a", "b", "a"])
+    features = encode_columns(fit(columns, np.arange(3), (6, 6, 3)), columns, np.arange(3))
+    assert features.shape == (3, 6, 6, 3)
+    assert np.array_equal(features, (np.stack(IMAGES) / 255).astype(np.float32))
+
+
+def test_a_flat_input_is_the_same_picture_row_major() -> None:
+    columns = pictures(IMAGES, ["a", "b", "a"])
+    flat = encode_columns(fit(columns, np.arange(3), (108,)), columns, np.arange(3))
+    deep = encode_columns(fit(columns, np.arange(3), (6, 6, 3)), columns, np.arange(3))
+    assert np.array_equal(flat, deep.reshape(3, -1))
+
+
+def test_pictures_of_any_size_are_resized_height_first() -> None:
+    left_dark = np.zeros((10, 20, 3), np.uint8)
+    left_dark[:, 10:] = 255
+    columns = pictures([left_dark, IMAGES[0]], ["a", "b"])
+    features = encode_columns(fit(columns, np.arange(2), (2, 4, 3)), columns, np.arange(2))
+    assert features.shape == (2, 2, 4, 3)
+    assert (features[0, :, 0] < 0.01).all()
+    assert (features[0, :, 3] > 0.99).all()
+
+
+def test_shrinking_weighs_every_pixel_in() -> None:
+    checks = np.indices((8, 8)).sum(axis=0) % 2 * 255
+    image = np.repeat(checks[:, :, None], 3, axis=2).astype(np.uint8)
+    columns = pictures([image], ["a"])
+    features = encode_columns(fit(columns, np.arange(1), (1, 1, 3)), columns, np.arange(1))
+    assert features.ravel().tolist() == pytest.approx([0.5] * 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "given", "sizes", "expected"),
+    [
+        (("dense",), None, [[32, 32], [32, 32]], (3072,)),
+        (("dropout", "noise", "dense"), None, [[32, 32]], (3072,)),
+        (("flatten", "dense"), None, [[48, 32], [48, 32]], (48, 32, 3)),
+        (("norm", "flatten", "dense"), None, [[48, 32], [32, 48]], (64, 64, 3)),
+        (("dense",), None, [[48, 32], [48, 32]], (12288,)),
+        (("dense",), [12288], [[5, 5]], (12288,)),
+        (("flatten", "dense"), [7, 9, 3], [[5, 5]], (7, 9, 3)),
+    ],
+)
+def test_a_network_on_pictures_gets(
+    kinds: tuple[str, ...], given: list[int] | None, sizes: list[list[int]], expected: tuple[int, ...]
+) -> None:
+    schema = pictures(IMAGES, ["a", "b", "a"]).schema
+    assert input_shape_for(spec(*kinds, input_shape=given), schema, np.array(sizes, np.int32)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [([100], "input_shape_invalid"), ([8, 8], "input_shape_mismatch"), ([8, 8, 1], "input_shape_mismatch")],
+)
+def test_an_input_shape_that_no_picture_has_is_refused(given: list[int], code: str) -> None:
+    schema = pictures(IMAGES, ["a", "b", "a"]).schema
+    with pytest.raises(InvalidNetwork) as caught:
+        input_shape_for(spec("flatten", "dense", input_shape=given), schema, NO_SHAPES)
+    assert caught.value.code == code
+
+
+def test_a_network_on_a_table_gets_the_encoded_width_and_a_different_one_is_refused_naming_both() -> None:
+    schema = penguins().schema
+    assert input_shape_for(spec("dense"), schema, NO_SHAPES, 12) == (12,)
+    assert input_shape_for(spec("dense", input_shape=[12]), schema, NO_SHAPES, 12) == (12,)
+    with pytest.raises(InvalidNetwork, match=r"\[13\].*12 values") as caught:
+        input_shape_for(spec("dense", input_shape=[13]), schema, NO_SHAPES, 12)
+    assert caught.value.code == "input_shape_mismatch"
