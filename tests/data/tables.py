@@ -7,7 +7,8 @@ from math import nan
 import numpy as np
 
 from app.domain.data.columns import Columns
-from app.domain.data.schema import Column, ColumnType, DatasetSchema, Kind, Task
+from app.domain.data.schema import Column, ColumnType, DatasetSchema, Kind
+from app.domain.task import Task
 
 Cell = float | str | bool | None
 Typed = tuple[ColumnType, Sequence[Cell]]

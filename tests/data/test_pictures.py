@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from app.domain.data.features import fit
-from app.domain.data.stored import encode_columns
+from app.domain.data.pictures import array_features, picture_features
+from app.domain.data.preprocessing import PictureInput
+from app.domain.data.stored import compact_columns, encode_columns
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.inputs import input_shape_for
-from app.errors import InvalidNetwork
+from app.errors import InvalidNetwork, InvalidRows
 from tests.data.tables import penguins, pictures
 
 NO_SHAPES = np.empty((0, 2), np.int32)
@@ -95,3 +97,52 @@ def test_a_network_on_a_table_gets_the_encoded_width_and_a_different_one_is_refu
     with pytest.raises(InvalidNetwork, match=r"\[13\].*12 values") as caught:
         input_shape_for(spec("dense", input_shape=[13]), schema, NO_SHAPES, 12)
     assert caught.value.code == "input_shape_mismatch"
+
+
+@pytest.mark.parametrize("shape", [(6, 6, 3), (4, 9, 3), (75,)])
+def test_a_picture_sent_is_the_picture_stored_bit_for_bit(shape: tuple[int, ...]) -> None:
+    columns = pictures(IMAGES, ["a", "b", "a"])
+    preprocessing = fit(columns, np.arange(3), shape)
+    assert preprocessing.picture is not None
+    stored = encode_columns(preprocessing, columns, np.arange(3))
+    assert stored.shape[1:] == preprocessing.input_shape == shape
+    assert picture_features(preprocessing.picture, IMAGES).tobytes() == stored.tobytes()
+    assert array_features(preprocessing.picture, np.stack(IMAGES)).tobytes() == stored.tobytes()
+    assert array_features(preprocessing.picture, stored).tobytes() == stored.tobytes()
+
+
+def test_compact_pictures_are_the_same_pixels_before_the_division() -> None:
+    columns = pictures(IMAGES, ["a", "b", "a"])
+    preprocessing = fit(columns, np.arange(3), (75,))
+    compact = compact_columns(preprocessing, columns, np.arange(3))
+    assert compact.dtype == np.dtype(np.uint8)
+    assert compact.shape == (3, 75)
+    assert np.array_equal(
+        compact.astype(np.float32) / np.float32(255), encode_columns(preprocessing, columns, np.arange(3))
+    )
+
+
+def test_a_float_array_may_stay_whole_for_a_flat_input() -> None:
+    place = PictureInput(height=2, width=2, flat=True)
+    whole = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)
+    assert np.array_equal(array_features(place, whole), whole.reshape(2, 12))
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((1, 3, 2, 3), np.float32), r"float32 \[n, 2, 2, 3\] of 0–1; received float32 \[1, 3, 2, 3\]"),
+        (np.zeros((0, 2, 2, 3), np.uint8), "received uint8"),
+        (np.zeros((1, 2, 2, 4), np.uint8), "received uint8"),
+        (np.zeros((2, 2, 3), np.uint8), "received uint8"),
+        (np.zeros((1, 2, 2, 3), np.int64), "received int64"),
+        (np.zeros((), np.float32), "received float32"),
+        (np.full((1, 2, 2, 3), np.nan), "/rows/0/0/0/0 must be finite"),
+        (np.full((1, 2, 2, 3), 1e39), "must be finite"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused(
+    array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], message: str
+) -> None:
+    with pytest.raises(InvalidRows, match=message):
+        array_features(PictureInput(height=2, width=2, flat=False), array)

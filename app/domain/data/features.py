@@ -22,8 +22,9 @@ from app.domain.data.preprocessing import (
     Target,
 )
 from app.domain.data.raw import chunks
-from app.domain.data.schema import OTHER, Column, ColumnType, Kind, Task
+from app.domain.data.schema import OTHER, Column, ColumnType, Kind
 from app.domain.data.split import Rows
+from app.domain.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """Upright RGB pictures → network input: the one function that training and serving share."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.data.columns import Columns
+from app.domain.data.faults import refuse
+from app.domain.data.pointers import pointer
 from app.domain.data.preprocessing import PictureInput
 from app.domain.data.split import Rows
 
@@ -18,8 +22,14 @@ def resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
 
 
+def scaled_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """0–255 as 0–1, to the nearest float32."""
+    features: NDArray[np.float32] = _TO_UNIT[pixels]
+    return features
+
+
 def stored_pixels(place: PictureInput, columns: Columns, rows: Rows) -> NDArray[np.uint8]:
-    """The stored pictures `rows` as uint8 [n, height, width, 3]: a quarter of what their features take."""
+    """The stored pictures `rows`, resized: uint8 [n, height, width, 3]."""
     offsets = columns.picture_offsets()
     pixels = np.empty((len(rows), place.height, place.width, 3), np.uint8)
     for index, row in enumerate(rows):
@@ -27,7 +37,30 @@ def stored_pixels(place: PictureInput, columns: Columns, rows: Rows) -> NDArray[
     return pixels
 
 
-def scaled_pixels(place: PictureInput, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Features 0–1, float32 [n, height, width, 3] or [n, height × width × 3], of uint8 [n, height, width, 3]."""
-    features = _TO_UNIT[pixels]
-    return features.reshape(len(pixels), -1) if place.flat else features
+def picture_features(place: PictureInput, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """The network input of pictures sent for a prediction, each uint8 [h, w, 3] of any size; at least one."""
+    pixels = np.stack([resized(picture, place.height, place.width) for picture in pictures])
+    return scaled_pixels(pixels).reshape(len(pixels), *place.shape)
+
+
+def array_features(place: PictureInput, array: NDArray[np.generic]) -> NDArray[np.float32]:
+    """The network input of an array sent for a prediction.
+
+    uint8 [n, h, w, 3] is 0–255 and of any size; floats are 0–1 and [n, *input_shape], or [n, height, width, 3] of that
+    very size. Raises `InvalidRows` for any other array, for NaN and for what float32 cannot hold.
+    """
+    whole = (place.height, place.width, 3)
+    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[-1] == 3 and array.size:
+        return picture_features(place, list(array.astype(np.uint8, copy=False)))
+    shaped = array.ndim > 1 and len(array) > 0 and array.shape[1:] in (place.shape, whole)
+    if array.dtype.kind != "f" or not shaped:
+        received = f"{array.dtype} {list(array.shape)}"
+        expected = f"uint8 [n, h, w, 3] of 0–255, or float32 [n, {', '.join(map(str, place.shape))}] of 0–1"
+        raise refuse(f"pictures must be {expected}; received {received}", "", received, "shape_mismatch")
+    with np.errstate(over="ignore"):
+        features = array.astype(np.float32).reshape(len(array), *place.shape)
+    wrong = np.argwhere(~np.isfinite(features))
+    if len(wrong):
+        where = pointer("rows", *map(int, wrong[0]))
+        raise refuse(f"{where} must be finite (float32)", where, float(features[tuple(wrong[0])]), "value_invalid")
+    return features

@@ -104,6 +104,11 @@ class PictureInput(Frozen):
     width: int
     flat: bool
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one row of network input."""
+        return (self.height * self.width * 3,) if self.flat else (self.height, self.width, 3)
+
 
 class ClassTarget(Frozen):
     """The class labels in the order of the network's outputs."""
@@ -155,10 +160,7 @@ class Preprocessing(Frozen):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one encoded row."""
-        if self.picture is None:
-            return (self.width,)
-        height, width = self.picture.height, self.picture.width
-        return (height * width * 3,) if self.picture.flat else (height, width, 3)
+        return (self.width,) if self.picture is None else self.picture.shape
 
     def first_places(self) -> dict[str, int]:
         """Where each column's places start in an encoded row."""

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from app.domain.data.columns import Columns
 from app.domain.data.preprocessing import ClassTarget, NumberTarget
-from app.domain.data.schema import Task
 from app.domain.data.split import Rows
+from app.domain.task import Task
 from app.errors import FieldError, InvalidDataset, shown
 
 
@@ -44,8 +44,8 @@ def number_targets(columns: Columns, rows: Rows) -> NDArray[np.float64]:
 
 
 def standardized(target: NumberTarget, values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the network learns, float32 [n, 1]: (y - mean) / deviation."""
-    return ((values - target.scale.mean) / target.scale.deviation).astype(np.float32)[:, None]
+    """What the network learns, float32 [n]: (y - mean) / deviation."""
+    return ((values - target.scale.mean) / target.scale.deviation).astype(np.float32)
 
 
 def _require(columns: Columns, task: Task) -> None:
