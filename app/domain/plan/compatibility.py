@@ -1,8 +1,8 @@
 """Do the training settings fit the network and the task? Told before anything runs."""
 
-from app.domain.data.schema import Task
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import Loss, Sgd, TrainingSettings
+from app.domain.task import Task
 from app.errors import FieldError, InvalidSettings
 
 _REGRESSION_LOSSES: tuple[Loss, ...] = ("mean_squared_error", "mean_absolute_error", "huber")

@@ -71,7 +71,9 @@ class DropoutModule(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return inputs
-        return inputs * dropout_mask(self.position, self.layer, inputs.shape, self.rate).to(inputs.device)
+        mask = dropout_mask(self.position, self.layer, inputs.shape, self.rate).to(inputs.device)
+        # Where nothing flows back, the mask's own memory holds the product: on a wide input, memory is what costs.
+        return inputs * mask if inputs.requires_grad else mask.mul_(inputs)
 
 
 class GaussianNoiseModule(nn.Module):

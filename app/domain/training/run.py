@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from app.domain.data.schema import Task
 from app.domain.network.shapes import summarize
 from app.domain.plan.batches import BatchPlan
 from app.domain.plan.compatibility import check_settings, resolved_loss
 from app.domain.plan.settings import TrainingSettings
+from app.domain.task import Task
 from app.domain.training.best import Best
 from app.domain.training.build import Network
 from app.domain.training.data import BatchReader, TrainingData
