@@ -1,6 +1,6 @@
 """A CSV file of any size, the same for the same seed: numbers, whole numbers, categories, dates, some missing.
 
-    python -m benchmarks.make_csv --megabytes 1000 /tmp/table.csv
+python -m benchmarks.make_csv --megabytes 1000 /tmp/table.csv
 """
 
 import argparse
@@ -36,8 +36,8 @@ def _block(generator: np.random.Generator, words: pa.StringArray) -> pa.Table:
     for place in range(WHOLE):
         columns[f"whole{place}"] = pa.array(generator.integers(0, 100_000, ROWS_AT_ONCE))
     for place in range(CATEGORIES):
-        columns[f"category{place}"] = words.take(pa.array(generator.integers(0, 10 * (place + 1), ROWS_AT_ONCE)))
-    columns["target"] = words.take(pa.array(generator.integers(0, 5, ROWS_AT_ONCE)))
+        columns[f"category{place}"] = words.take(generator.integers(0, 10 * (place + 1), ROWS_AT_ONCE))
+    columns["target"] = words.take(generator.integers(0, 5, ROWS_AT_ONCE))
     return pa.table(columns)
 
 

@@ -34,7 +34,7 @@ def as_text(column: Cells) -> Cells:
 
 def trimmed(column: Cells, characters: str) -> Cells:
     """Texts without `characters` at both ends."""
-    return cast(Cells, pc.utf8_trim(cast(pa.StringArray, column), characters=characters))
+    return cast(Cells, pc.ascii_trim(cast(pa.StringArray, column), characters=characters))
 
 
 def unless_in(column: Cells, values: Cells) -> Cells:
@@ -52,9 +52,11 @@ def lengths(column: Cells) -> NDArray[np.int64]:
     return cast(Cells, pc.utf8_length(cast(pa.StringArray, column))).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def longest(column: Cells) -> int:
-    """Most bytes of a text; 0 where there is none."""
-    return int(pc.max(pc.binary_length(cast(pa.StringArray, column))).as_py() or 0)
+def longest(column: Cells) -> tuple[int, int]:
+    """The place and the bytes of the longest text; at least one must be there."""
+    sizes = cast(Cells, pc.binary_length(cast(pa.StringArray, column))).fill_null(0).to_numpy(zero_copy_only=False)
+    place = int(np.argmax(sizes))
+    return place, int(sizes[place])
 
 
 def counted(column: Cells) -> tuple[Cells, NDArray[np.int64]]:

@@ -61,7 +61,7 @@ def _answer(order: Order, log: IO[bytes]) -> Answer:
         stderr=log,
         cwd=_HOME,
         # Nothing of our environment, which may hold passwords, is there for a hostile file to find.
-        env={"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"},
+        env={"PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"},
     )
     with child:
         try:
@@ -84,4 +84,4 @@ def _death(status: int, limits: Limits, log: IO[bytes]) -> InvalidDataset | TooL
     # Arrow and libstdc++ abort where memory runs out in a thread of theirs; the kernel kills with SIGKILL.
     if status in (-signal.SIGABRT, -signal.SIGKILL):
         return TooLarge(f"Reading the file takes more than {limits.memory_bytes >> 20} MB of memory.")
-    return InvalidDataset("The file is damaged: reading it broke off.")
+    return InvalidDataset("The file could not be read: reading it broke off.")

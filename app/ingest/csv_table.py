@@ -29,11 +29,10 @@ class CsvTable:
 
     def __init__(self, read: Read, preferred: str, limits: Limits) -> None:
         start = read(limits.header_bytes).lstrip(b"\r\n")
-        _refuse_nul(start, "the first rows")
         text = start.decode(errors="replace")
         self._separator = separator_of(text, preferred)
         separator = self._separator.encode()
-        end, ending = header_end(start, separator)
+        end, ending = header_end(start, separator, limits)
         names, self.warnings = names_of(_decoded(start[:end]), self._separator, limits)
         self.names: Sequence[str] = names[len(self.warnings) :]
         self._reader = CsvReader(names, self._separator, limits.category_characters)
@@ -106,7 +105,7 @@ class _Broken(Exception):
 
 
 def _start(data: bytes) -> str:
-    return shown(data[:80].decode(errors="replace"))
+    return shown(data[:80].decode(errors="replace").splitlines()[0])
 
 
 def _rows_of_texts(texts: dict[str, Cells]) -> int:
@@ -117,16 +116,10 @@ def _rows_of_parts(parts: list[Part]) -> int:
     return len(parts[0]) if not hasattr(parts[0], "codes") else len(parts[0].codes)
 
 
-def _refuse_nul(data: bytes, where: str) -> None:
-    if b"\0" in data:
-        line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise InvalidDataset(
-            f"There is a NUL byte in line {line}, in {where}: this is not text in UTF-8 "
-            "(nor UTF-16 with a byte order mark)."
-        )
-
-
 def _decoded(header: bytes) -> str:
+    if b"\0" in header:
+        advice = "write it as UTF-8, or as UTF-16 with a byte order mark"
+        raise InvalidDataset(f"There is a NUL byte in the header: this is no text, or {advice}.")
     try:
         return header.decode()
     except UnicodeDecodeError as error:

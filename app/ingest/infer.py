@@ -12,6 +12,9 @@ from app.ingest.arrow import Cells
 from app.ingest.convert import present
 from app.ingest.table import Look
 
+_WITH_COMMAS = r"[+-]?[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?"
+"""A decimal comma, or commas between thousands: numbers that are not guessed at."""
+_ASKED_FIRST = 200
 NUMERIC_SHARE = 0.9
 """Where this share of the present cells are numbers, the others are taken for mistakes, which are named."""
 
@@ -22,8 +25,12 @@ def look(name: str, column: Cells, longest: int) -> Look:
     count = len(cell) - cell.null_count
     if count == 0:
         return Look(name, ColumnType.CATEGORICAL, 0)
-    if arrow.longest(cell) > longest:
-        raise TooLarge(f"Column '{name}' has a cell of more than {longest:,} bytes.")
+    row, size = arrow.longest(cell)
+    if size > longest:
+        raise TooLarge(f"Row {row + 1}, column '{name}': the cell has {size:,} bytes; {longest:,} are allowed.")
+    # Arrow takes its time over texts that are no numbers: a few cells are asked first.
+    if not arrow.matching(cell.slice(0, _ASKED_FIRST).drop_null(), cells.NUMBER).all():
+        return _text(name, cell, count)
     try:
         parsed = arrow.floats(cell)
     except pa.ArrowInvalid:
@@ -54,7 +61,8 @@ def _codes_of(cell: Cells, parsed: NDArray[np.float64]) -> bool:
 def _text(name: str, cell: Cells, count: int) -> Look:
     texts, times = arrow.counted(cell)
     are_numbers = arrow.matching(texts, cells.NUMBER)
-    if times[are_numbers].sum() >= NUMERIC_SHARE * count:
+    meant = are_numbers | arrow.matching(texts, _WITH_COMMAS)
+    if times[meant].sum() >= NUMERIC_SHARE * count:
         return Look(name, ColumnType.NUMERIC, count, odd=_odd(cell, texts.filter(pa.array(~are_numbers))))
     distinct = [text for text in arrow.texts(texts) if text is not None]
     spellings = boolean_spellings(distinct)

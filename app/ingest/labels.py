@@ -25,11 +25,11 @@ def flat(labels: NDArray[np.generic]) -> NDArray[np.generic]:
     if labels.ndim == 2 and labels.dtype.kind in "biuf":
         numbers = labels.astype(np.float64)
         wrong = ((numbers != 0) & (numbers != 1)).any(axis=1) | (numbers.sum(axis=1) != 1)
-        if not wrong.any():
-            places: NDArray[np.generic] = np.argmax(numbers, axis=1)
+        if wrong.any():
+            row = int(np.argmax(wrong)) + 1
+            raise InvalidDataset(f"The array y has two axes, and row {row} is not one-hot: a single 1 among zeros.")
+        places: NDArray[np.generic] = np.argmax(numbers, axis=1)
         return places
-        row = int(np.argmax(wrong)) + 1
-        raise InvalidDataset(f"The array y has two axes, and row {row} is not one-hot: a single 1 among zeros.")
     raise InvalidDataset(f"The array y has the shape {labels.shape}; expected [rows], [rows, 1] or one-hot rows.")
 
 

@@ -35,7 +35,8 @@ class Moments:
         centered = present - mean
         # The rounding of `mean` itself is taken back: exact data stay exact.
         correction = float(centered.sum()) / count
-        squares = max(float(centered @ centered) - correction * correction * count, 0.0)
+        # NumPy's own sum: BLAS would wake threads of its own for each column.
+        squares = max(float(np.square(centered, out=centered).sum()) - correction * correction * count, 0.0)
         mean += correction
         total, gap = self.count + count, mean - self.mean
         self.squares += squares + gap * gap * (self.count * count / total)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.errors import InvalidDataset
+from app.errors import InvalidDataset, TooLarge
+from app.ingest.limits import Limits
 from app.ingest.streams import Read
 
 _QUOTED = rb'(?:\A|[\r\n]|%b)"(?:[^"]|"")*+("|\Z)'
@@ -48,13 +49,15 @@ def blocks(read: Read, separator: bytes, ending: bytes, size: int, start: bytes 
         kept = data[cut:]
 
 
-def header_end(start: bytes, separator: bytes) -> tuple[int, bytes]:
+def header_end(start: bytes, separator: bytes, limits: Limits) -> tuple[int, bytes]:
     """Where the first record of `start` ends, and what ends lines: a line feed, or a carriage return alone.
 
-    Raises InvalidDataset where it does not end.
+    Raises InvalidDataset where it does not end, TooLarge where that is because of its many columns.
     """
     cell = _HEADER % re.escape(separator)
     found = re.match(b"%b(?:%b%b)*+(\r\n?|\n)" % (cell, re.escape(separator), cell), start)
+    if found is None and start.count(separator) > limits.columns:
+        raise TooLarge(f"The header has more than {limits.columns:,} columns.")
     if found is None:
         raise InvalidDataset("The file has a header and no rows, or its header never ends or has an open quote.")
     return found.end(), b"\r" if found.group(1) == b"\r" else b"\n"

@@ -26,7 +26,7 @@ def opened(file: BinaryIO, zipped: bool, size: int, limits: Limits) -> Read:
     encoding = _UTF16.get(start[:2])
     if encoding is not None:
         return filled(_transcoded(start[2:], read, encoding))
-    return filled(_after(start.removeprefix(codecs.BOM_UTF8), read))
+    return _after(start.removeprefix(codecs.BOM_UTF8), read)
 
 
 def filled(chunks: Iterator[bytes]) -> Read:
@@ -43,11 +43,15 @@ def filled(chunks: Iterator[bytes]) -> Read:
     return read
 
 
-def _after(start: bytes, read: Read) -> Iterator[bytes]:
-    if start:
-        yield start
-    while chunk := read(_CHUNK):
-        yield chunk
+def _after(start: bytes, read: Read) -> Read:
+    """`read` with `start` put back before it."""
+    kept = [start] if start else []
+
+    def again(size: int) -> bytes:
+        # The first call asks for more than the few bytes that are put back.
+        return kept.pop() + read(size - len(start)) if kept else read(size)
+
+    return again
 
 
 def inflated(file: BinaryIO, size: int, limits: Limits) -> Iterator[bytes]:
