@@ -113,9 +113,9 @@ def _add_function(graph: _Graph, index: int, function: Function) -> None:
 
 
 def _add_two_classes(graph: _Graph) -> None:
-    """The columns 1 - p and p of a logit; 1 - p as the sigmoid of the opposite, so that neither is rounded off."""
-    graph.add("Mul", "both_logits", [graph.constant("both_signs", np.array([-1.0, 1.0]))])
-    graph.add("Sigmoid", "both_probabilities")
+    """The columns 1 - p and p of a logit x, as the softmax of (0, x): ONNX Runtime's sigmoid is 0 below -18."""
+    graph.add("Mul", "both_logits", [graph.constant("both_gains", np.array([0.0, 1.0]))])
+    graph.add("Softmax", "both_probabilities", attributes={"axis": -1})
 
 
 def _ends_in_sigmoid(network: Network) -> bool:
