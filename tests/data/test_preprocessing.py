@@ -16,7 +16,7 @@ from app.domain.data.preprocessing import CategoricalFeature, NumberTarget, Nume
 from app.domain.data.schema import MISSING, OTHER, UNSEEN, ColumnType
 from app.domain.data.stored import encode_columns, stored_rows
 from app.domain.data.targets import class_targets, number_targets, standardized
-from app.errors import InvalidDataset
+from app.errors import Damaged, InvalidDataset
 from tests.data.tables import DAY, penguins, pictures, table
 
 TRAINING = np.arange(10)
@@ -96,9 +96,16 @@ def test_validation_rows_have_no_part_in_the_fit() -> None:
 
 def test_the_artifact_makes_an_equal_preprocessing_again_and_equal_bytes() -> None:
     preprocessing = fit(penguins(), TRAINING)
-    again = Preprocessing.model_validate_json(preprocessing.artifact())
+    again = Preprocessing.read(preprocessing.artifact())
     assert again == preprocessing
     assert again.artifact() == fit(penguins(), TRAINING).artifact()
+
+
+def test_an_artifact_of_another_form_or_format_is_damaged() -> None:
+    content = fit(penguins(), TRAINING).artifact()
+    for wrong in (b"", b"{}", content[:-3], content.replace(b'"format": 1', b'"format": 2')):
+        with pytest.raises(Damaged):
+            Preprocessing.read(wrong)
 
 
 def test_a_row_is_encoded_alone_as_among_others_bit_for_bit() -> None:

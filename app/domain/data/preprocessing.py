@@ -8,9 +8,10 @@ becomes the column's mean (or its most frequent value) and an unseen category be
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from app.domain.data.schema import OTHER, Frozen
+from app.errors import Damaged
 
 FORMAT: Literal[1] = 1
 DATE_PARTS = ("", " year", " month", " weekday")
@@ -172,3 +173,11 @@ class Preprocessing(Frozen):
     def artifact(self) -> bytes:
         """The bytes of `preprocessing.json`; equal preprocessing makes equal bytes."""
         return self.model_dump_json(indent=1).encode()
+
+    @staticmethod
+    def read(content: bytes) -> "Preprocessing":
+        """Reads what `artifact` wrote. Raises `Damaged` for anything else, and for a later format."""
+        try:
+            return Preprocessing.model_validate_json(content)
+        except ValidationError as error:
+            raise Damaged("preprocessing.json is not of a form that this version reads") from error
