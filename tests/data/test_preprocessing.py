@@ -216,6 +216,6 @@ def test_a_number_target_is_scaled_by_the_training_rows() -> None:
     assert isinstance(target, NumberTarget)
     assert (target.scale.mean, target.scale.deviation) == (12.0, 2.0)
     values = number_targets(columns, np.arange(2))
-    assert standardized(target, values).tolist() == [-1.0, 1.0]
+    assert standardized(target, values).tolist() == [[-1.0], [1.0]]
     with pytest.raises(InvalidDataset, match="classification"):
         number_targets(penguins(), TRAINING)

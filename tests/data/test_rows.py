@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.domain.data.encoder import Encoder
 from app.domain.data.features import fit
 from app.domain.data.preprocessing import Preprocessing
-from app.domain.data.raw import MOST_UNSEEN_VALUES, RawRows, input_report
+from app.domain.data.raw import MOST_UNSEEN_VALUES, InputReporter, RawRows
 from app.domain.data.rows import RowReader
 from app.domain.data.schema import MISSING, UNSEEN, ColumnType
 from app.domain.data.stored import encode_columns
@@ -282,19 +282,19 @@ def test_the_report_counts_what_was_imputed_unseen_or_out_of_range() -> None:
             {"island": None, "year": 2007},
         ]
     )
-    report = input_report(FITTED, raw)
+    report = InputReporter(FITTED).report(raw)
     assert report.imputed == {"bill_length_mm": 1, "tagged": 3, "seen": 2, "island": 1}
     assert report.unseen_categories == {"island": {"Dream": 2, "Anvers": 1}}
     assert report.out_of_range == {"bill_length_mm": 2, "seen": 1, "year": 1}
 
 
 def test_a_column_absent_from_csv_is_reported_as_imputed_in_every_row() -> None:
-    report = input_report(FITTED, RowReader(FITTED).of_csv("year\n2007\n2007\n"))
+    report = InputReporter(FITTED).report(RowReader(FITTED).of_csv("year\n2007\n2007\n"))
     assert report.imputed == dict.fromkeys(("bill_length_mm", "tagged", "seen", "island"), 2)
 
 
 def test_a_report_names_the_most_frequent_unseen_values_only() -> None:
     rows = [{"island": f"island {i}"} for i in range(40)] + [{"island": "island 39"}]
-    unseen = input_report(FITTED, RowReader(FITTED).of_instances(rows)).unseen_categories["island"]
+    unseen = InputReporter(FITTED).report(RowReader(FITTED).of_instances(rows)).unseen_categories["island"]
     assert len(unseen) == MOST_UNSEEN_VALUES
     assert next(iter(unseen.items())) == ("island 39", 2)

@@ -52,7 +52,8 @@ class Encoder:
         with np.errstate(over="ignore"):
             scaled = (np.where(np.isnan(values), self._fills, values) - self._means) / self._deviations
         encoded[:, self._scaled_places] = np.clip(scaled, -FARTHEST, FARTHEST)
-        encoded[:, self._indicator_places] = np.isnan(numbers[:, self._indicated])
+        if len(self._indicated):
+            encoded[:, self._indicator_places] = np.isnan(numbers[:, self._indicated])
 
     def _encode_categories(self, codes: NDArray[np.int32], encoded: NDArray[np.float32]) -> None:
         known = np.where(codes == UNSEEN, self._other_codes, codes)

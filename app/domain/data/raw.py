@@ -41,28 +41,43 @@ class InputReport:
     out_of_range: dict[str, int]
 
 
-def input_report(preprocessing: Preprocessing, raw: RawRows) -> InputReport:
-    """What was imputed, which categories training never saw, which numbers lie outside the training rows' range.
+class InputReporter:
+    """Reports on rows for one `Preprocessing` of a table; built once, used for every request."""
 
-    At most `MOST_UNSEEN_VALUES` distinct values a column are named, the most frequent first.
-    """
-    scaled, categorical = preprocessing.scaled, preprocessing.categorical
-    absent = np.isnan(raw.numbers).sum(axis=0).tolist() + (raw.codes == MISSING).sum(axis=0).tolist()
-    imputed = {feature.name: count for feature, count in zip((*scaled, *categorical), absent, strict=True) if count}
-    lowest = np.array([_bounds(feature)[0] for feature in scaled])
-    highest = np.array([_bounds(feature)[1] for feature in scaled])
-    outside = ((raw.numbers < lowest) | (raw.numbers > highest)).sum(axis=0).tolist()
-    return InputReport(
-        imputed=imputed,
-        unseen_categories={column: _most_frequent(counts) for column, counts in raw.unseen.items() if counts},
-        out_of_range={feature.name: count for feature, count in zip(scaled, outside, strict=True) if count},
-    )
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self._scaled = [feature.name for feature in preprocessing.scaled]
+        self._names = [*self._scaled, *(feature.name for feature in preprocessing.categorical)]
+        bounds = [_bounds(feature) for feature in preprocessing.scaled]
+        self._lowest = np.array([low for low, _ in bounds])
+        self._highest = np.array([high for _, high in bounds])
+
+    def report(self, raw: RawRows) -> InputReport:
+        """What was imputed, which categories training never saw, which numbers lie outside the training rows' range.
+
+        At most `MOST_UNSEEN_VALUES` distinct values a column are named, the most frequent first.
+        """
+        absent = np.isnan(raw.numbers).sum(axis=0).tolist() + (raw.codes == MISSING).sum(axis=0).tolist()
+        outside = ((raw.numbers < self._lowest) | (raw.numbers > self._highest)).sum(axis=0).tolist()
+        return InputReport(
+            imputed=_counted(self._names, absent),
+            unseen_categories={column: _most_frequent(counts) for column, counts in raw.unseen.items() if counts},
+            out_of_range=_counted(self._scaled, outside),
+        )
+
+
+def input_report(preprocessing: Preprocessing, raw: RawRows) -> InputReport:
+    """The report on one set of rows; see `InputReporter`."""
+    return InputReporter(preprocessing).report(raw)
 
 
 def chunks(rows: int, values_a_row: int) -> Iterator[slice]:
     """Cuts `rows` rows into slices of about a million values, so that no work needs a second copy of everything."""
     size = max(1, _CHUNK_VALUES // max(1, values_a_row))
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def _counted(names: list[str], counts: list[int]) -> dict[str, int]:
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
 def _bounds(feature: object) -> tuple[float, float]:

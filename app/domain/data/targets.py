@@ -44,8 +44,8 @@ def number_targets(columns: Columns, rows: Rows) -> NDArray[np.float64]:
 
 
 def standardized(target: NumberTarget, values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the network learns, float32 [n]: (y - mean) / deviation."""
-    return ((values - target.scale.mean) / target.scale.deviation).astype(np.float32)
+    """What the network learns, float32 [n, 1]: (y - mean) / deviation."""
+    return ((values - target.scale.mean) / target.scale.deviation).astype(np.float32)[:, None]
 
 
 def _require(columns: Columns, task: Task) -> None:

@@ -109,7 +109,7 @@ def _evaluation(facts: CardFacts) -> str:
     rows = [
         (name, *(number(numbers.get(name)) for numbers in given.values()))
         for name in names
-        if any(isnumber(numbers.get(name)) for numbers in given.values())
+        if any(is_number(numbers.get(name)) for numbers in given.values())
     ]
     return "All in eval mode: dropout off, running statistics.\n\n" + table(("measure", *given), rows)
 
