@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from app.storage import tables
+from app.storage.tables import JobRow
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=tables.Base.metadata,
+    target_metadata=JobRow.metadata,
     render_as_batch=True,
     compare_type=True,
 )

@@ -75,8 +75,17 @@ class Blobs:
         with self.open(file.key) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as stream:
             content = stream.read()
         if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise Damaged(f"the stored file {Path(file.key).name} does not have the digest that was recorded")
+            raise _damaged(file)
         return content
+
+    def check(self, file: StoredFile) -> None:
+        """Raises `Damaged` where a file is not the one that was recorded; memory stays flat."""
+        digest = hashlib.sha256()
+        with self.open(file.key) as descriptor:
+            while chunk := os.read(descriptor, CHUNK_BYTES):
+                digest.update(chunk)
+        if digest.hexdigest() != file.sha256:
+            raise _damaged(file)
 
     @contextmanager
     def open(self, key: str) -> Iterator[int]:
@@ -128,6 +137,10 @@ def disk_full_told() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull("there is no room left on the disk; free some space and try again") from error
         raise
+
+
+def _damaged(file: StoredFile) -> Damaged:
+    return Damaged(f"the stored file {Path(file.key).name} does not have the digest that was recorded")
 
 
 def _synced(path: Path, key: str) -> StoredFile:

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session  # the one name that other rooms need of the library
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.types import Float
+
+from app.errors import StorageFull, Unavailable
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -41,17 +44,31 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session whose transaction takes no write lock and is rolled back at the end."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with failures_told(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session in a transaction that holds SQLite's write lock from its start; commits at the end."""
-        with Session(self.engine.execution_options(writes=True), expire_on_commit=False) as session, session.begin():
+        engine = self.engine.execution_options(writes=True)
+        with failures_told(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turns a database that does not answer into `Unavailable`, and one without room into `StorageFull`."""
+    try:
+        yield
+    except OperationalError as error:
+        if "disk is full" in str(error.orig):
+            raise StorageFull("there is no room left on the database's disk") from error
+        raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
+    except InterfaceError as error:
+        raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
 
 
 def _engine(url: str) -> Engine:

@@ -75,6 +75,11 @@ def add(
     return row
 
 
+def uses(session: Session, folder: str) -> bool:
+    """Whether a row names this folder."""
+    return session.scalar(select(DatasetRow.id).where(DatasetRow.folder == folder).limit(1)) is not None
+
+
 def get(session: Session, project: str, dataset_id: str) -> DatasetRow:
     """Raises `NotFound` for an unknown id, and for one of another project."""
     row = session.get(DatasetRow, dataset_id)

@@ -39,3 +39,9 @@ def newest(session: Session, run_ids: Sequence[str]) -> dict[str, int]:
         select(EventRow.run_id, func.max(EventRow.seq)).where(EventRow.run_id.in_(run_ids)).group_by(EventRow.run_id)
     )
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def ended_by(session: Session, run_id: str, seq: int) -> bool:
+    """Whether the run's last event is number `seq` or an earlier one, so that nothing more will come."""
+    query = select(EventRow.id).where(EventRow.run_id == run_id, EventRow.kind == "end", EventRow.seq <= seq)
+    return session.scalar(query.limit(1)) is not None

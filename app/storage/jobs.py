@@ -62,14 +62,10 @@ def add(session: Session, project: str, kind: str) -> JobRow:
 
 def claim(session: Session, worker_id: str) -> Claim | None:
     """Takes the oldest job of the highest priority that is queued, or whose lease is over; None if there is none."""
-    free = or_(
-        and_(JobRow.status == "queued", JobRow.run_after <= now()),
-        and_(JobRow.status == "running", JobRow.lease_until < now()),
-    )
     # SQLite has no row locks and drops the clause: there the write lock of the transaction does the same.
     first = (
         select(JobRow.id)
-        .where(free)
+        .where(_free())
         .order_by(JobRow.priority.desc(), JobRow.created_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -133,6 +129,31 @@ def release(session: Session, held: Claim, *, after_seconds: float = 0.0) -> Non
     )
 
 
+def crashed(session: Session, held: Claim, *, after_seconds: float) -> bool:
+    """Puts a job whose trainer died back on the queue; answers False when its budget of crashes is spent."""
+    if held.crashes + 1 >= held.max_crashes:
+        return False
+    values = {
+        "status": "queued",
+        "worker_id": None,
+        "lease_until": None,
+        "crashes": JobRow.crashes + 1,
+        "run_after": now() + after_seconds,
+    }
+    _guarded(session, held, values)
+    return True
+
+
+def anything_to_claim(session: Session) -> bool:
+    """Whether a claim would find a job; takes no lock, so that an idle worker disturbs nobody."""
+    return session.scalar(select(JobRow.id).where(_free()).limit(1)) is not None
+
+
+def cancel_requested(session: Session, held: Claim) -> bool:
+    """Whether somebody asked this attempt to stop; takes no lock."""
+    return session.scalar(select(JobRow.cancel_requested_at).where(_held(held))) is not None
+
+
 def cancel(session: Session, row: JobRow) -> None:
     """Cancels a queued job at once and asks a running one to stop. Raises `Conflict` when it has ended."""
     queued = session.execute(
@@ -161,6 +182,13 @@ def worker_seen(session: Session, worker_id: str, project: str) -> None:
 
 def worker_seen_within(session: Session, seconds: float) -> bool:
     return session.scalar(select(WorkerRow.id).where(WorkerRow.seen_at > now() - seconds).limit(1)) is not None
+
+
+def _free() -> ColumnElement[bool]:
+    return or_(
+        and_(JobRow.status == "queued", JobRow.run_after <= now()),
+        and_(JobRow.status == "running", JobRow.lease_until < now()),
+    )
 
 
 def _held(held: Claim) -> ColumnElement[bool]:

@@ -22,7 +22,7 @@ from app.domain.data.preprocessing import (
     Target,
 )
 from app.domain.data.raw import chunks
-from app.domain.data.schema import OTHER, Column, ColumnType, Kind
+from app.domain.data.schema import OTHER, Column, ColumnType
 from app.domain.data.split import Rows
 from app.domain.task import Task
 
@@ -53,7 +53,7 @@ def fit(columns: Columns, rows: Rows, input_shape: tuple[int, ...] | None = None
     (mean, population deviation), as a numeric column's is; a constant has deviation 1.
     """
     target = _fit_target(columns, rows)
-    if columns.schema.kind is Kind.PICTURES:
+    if columns.schema.has_pictures:
         assert input_shape is not None
         return Preprocessing(features=(), picture=_picture_input(input_shape), target=target)
     scaled = [column for column in columns.schema.features if column.type is not ColumnType.CATEGORICAL]

@@ -80,6 +80,11 @@ class DatasetSchema(Frozen):
     warnings: tuple[Warning, ...] = ()
 
     @property
+    def has_pictures(self) -> bool:
+        """Whether a row is a picture: so in a dataset of pictures, and in an array of them."""
+        return any(column.type is ColumnType.PICTURE for column in self.features)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Class labels as the file spells them; empty for regression."""
         return self.target.categories if self.task is Task.CLASSIFICATION else ()

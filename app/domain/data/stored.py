@@ -9,7 +9,7 @@ from app.domain.data.pictures import scaled_pixels, stored_pixels
 from app.domain.data.pointers import pointer
 from app.domain.data.preprocessing import CategoricalFeature, Preprocessing
 from app.domain.data.raw import RawRows, UnseenCounts, chunks
-from app.domain.data.schema import UNSEEN, Column, DatasetSchema, Kind
+from app.domain.data.schema import UNSEEN, Column, DatasetSchema
 from app.domain.data.split import Rows
 from app.errors import FieldError, InvalidDataset, shown
 
@@ -64,7 +64,7 @@ def stored_rows(preprocessing: Preprocessing, columns: Columns, rows: Rows) -> R
 
 def check_columns(preprocessing: Preprocessing, schema: DatasetSchema) -> None:
     """Raises `InvalidDataset` (`columns_mismatch`) unless the dataset has every column the model was trained on."""
-    if (schema.kind is Kind.PICTURES) != (preprocessing.picture is not None):
+    if schema.has_pictures != (preprocessing.picture is not None):
         expected = "pictures" if preprocessing.picture else "a table"
         raise InvalidDataset(
             f"the model was trained on {expected}; this dataset is of kind {schema.kind}", code="kind_mismatch"

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.data.schema import DatasetSchema, Kind
+from app.domain.data.schema import DatasetSchema
 from app.domain.network.layers import Dense, Dropout, Flatten, GaussianNoise, Shape
 from app.domain.network.spec import NetworkSpec, square_side
 from app.errors import FieldError, InvalidNetwork
@@ -23,7 +23,7 @@ def input_shape_for(
     `InvalidNetwork` (`input_shape_mismatch`, `input_shape_invalid`) where the spec's own shape cannot be had.
     """
     given = spec.input_shape
-    if schema.kind is not Kind.PICTURES:
+    if not schema.has_pictures:
         if given not in (None, (encoded_width,)):
             raise _mismatch(given or (), f"rows of this dataset have {encoded_width} values once encoded")
         return (encoded_width,)

@@ -1,0 +1,163 @@
+"""Where the parts are put together: the API process, the worker process, and both side by side."""
+
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import uvicorn
+import uvicorn.supervisors
+from fastapi import FastAPI
+
+from app.ingest.bounds import die_with
+from app.serving.catalogue import Catalogue
+from app.serving.registry import Registry
+from app.settings import Settings, SettingsError, load
+from app.storage import migrations
+from app.storage.base import DEFAULT_PROJECT
+from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.web.app import create_app
+from app.web.broadcast import Broadcast
+from app.web.context import Context, Limits
+
+STOP_SECONDS = 20.0
+
+
+def context_of(settings: Settings) -> Context:
+    """Everything that the routes work with."""
+    database, blobs = Database(settings.database), Blobs(settings.data_dir)
+    limits = Limits(
+        upload_bytes=settings.max_upload_bytes,
+        body_bytes=settings.max_body_bytes,
+        prediction_rows=settings.max_prediction_rows,
+        ingest_seconds=settings.ingest_seconds,
+        ingest_memory_bytes=settings.ingest_memory_bytes,
+    )
+    return Context(
+        database=database,
+        blobs=blobs,
+        catalogue=Catalogue(database),
+        registry=Registry(blobs, settings.model_cache),
+        broadcast=Broadcast(database),
+        limits=limits,
+        hosts=settings.hosts,
+    )
+
+
+def api() -> FastAPI:
+    """The application for the settings of the environment: what uvicorn's processes import."""
+    return create_app(context_of(load()), version("dropnorm"))
+
+
+class Server(uvicorn.Server):
+    """Ends the event streams before it waits for open connections, which would else never close."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.loaded_app
+        context = getattr(getattr(app, "state", None), "context", None)
+        if isinstance(context, Context):
+            await context.broadcast.close()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, ready: Callable[[Settings], None]) -> None:
+    """The API with its embedded workers, until a signal ends it; tells `ready` first. Leaves no process behind.
+
+    Raises `SettingsError` where the address cannot be listened on.
+    """
+    _check_host(settings)
+    migrate(settings)
+    os.environ.update(settings.environment())
+    config = uvicorn.Config(
+        "app.main:api",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.processes,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    listener = _listen(settings)
+    ready(settings)
+    with listener, _workers(settings):
+        if settings.processes > 1:
+            uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
+        else:
+            Server(config).run(sockets=[listener])
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database up to date; of several processes that start at once, one does it."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    try:
+        migrations.upgrade(database)
+    finally:
+        database.close()
+
+
+def work(settings: Settings, parent: int | None = None) -> None:
+    """One worker, until SIGTERM or SIGINT; with a `parent` it also dies with that process."""
+    # Imported here: the API process has no use for it.
+    from app.worker.supervisor import Supervisor
+
+    if parent is not None:
+        die_with(parent)
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    supervisor = Supervisor(Database(settings.database), str(settings.data_dir.resolve()), name, DEFAULT_PROJECT)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop.set())
+    supervisor.run()
+
+
+@contextmanager
+def _workers(settings: Settings) -> Iterator[None]:
+    command = [sys.executable, "-m", "app.cli", "worker", "--parent", str(os.getpid())]
+    # Out of the terminal's process group: Ctrl-C reaches the server, which then ends its workers in order.
+    running = [subprocess.Popen(command, start_new_session=True) for _ in range(settings.workers)]  # noqa: S603
+    try:
+        yield
+    finally:
+        for worker in running:
+            worker.terminate()
+        for worker in running:
+            try:
+                worker.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(f"{settings.host} port {settings.port} cannot be listened on: {error.strerror}") from None
+    return listener
+
+
+def _check_host(settings: Settings) -> None:
+    local = settings.host == "localhost"
+    try:
+        local = local or ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        local = local or False
+    if not local and settings.allowed_hosts == Settings.model_fields["allowed_hosts"].default:
+        raise SettingsError(
+            f"DROPNORM_HOST {settings.host} is not loopback and there are no keys: name the hosts that may be "
+            "asked for in DROPNORM_ALLOWED_HOSTS, and keep the port closed to strangers"
+        )

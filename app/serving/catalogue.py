@@ -1,0 +1,133 @@
+"""Which run answers for a model's name: kept in memory, so that a prediction asks no database.
+
+One poller reads the known names anew every second; a name that is not known is asked for once; a process that
+changes something refreshes before it answers.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.errors import DropnormError, NotFound
+from app.storage import models, runs
+from app.storage.blobs import StoredFile
+from app.storage.database import Database
+from app.storage.models import ModelRecord
+
+POLL_SECONDS = 1.0
+SERVING = "serving"
+LARGEST = 10_000
+_LOG = logging.getLogger("dropnorm.serving")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What answers: a run's files, and the name and number that they go by (None for a run asked directly)."""
+
+    project: str
+    run_id: str
+    model: str | None
+    version: int | None
+    files: Mapping[str, StoredFile] = field(compare=False)
+
+
+class Catalogue:
+    """Thread-safe. `find` and its like touch no database; `learn` does, and is called off the event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._models: dict[tuple[str, str], ModelRecord] = {}
+        self._files: dict[tuple[str, str], Mapping[str, StoredFile]] = {}
+        self._stop = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="catalogue", daemon=True)
+
+    def start(self) -> None:
+        self._poller.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def find(self, project: str, name: str, *, version: int | None = None, alias: str | None = None) -> Served | None:
+        """What answers for a name as far as is known here; None when the database must be asked (`learn`)."""
+        record = self._models.get((project, name))
+        if record is None:
+            return None
+        number = version if version is not None else _number(record, alias)
+        run_id = record.versions.get(number) if number is not None else None
+        files = self._files.get((project, run_id)) if run_id is not None else None
+        if number is None or run_id is None or files is None:
+            return None
+        return Served(project, run_id, name, number, files)
+
+    def find_run(self, project: str, run_id: str) -> Served | None:
+        files = self._files.get((project, run_id))
+        return Served(project, run_id, None, None, files) if files else None
+
+    def learn(self, project: str, name: str, *, version: int | None = None, alias: str | None = None) -> Served:
+        """Asks the database about a name. Raises `NotFound` for what it does not know either."""
+        self.refresh(project, name)
+        record = self._models.get((project, name))
+        if record is None:
+            raise NotFound("there is no such model", code="model_not_found")
+        number = version if version is not None else _number(record, alias)
+        if number is None or number not in record.versions:
+            raise _missing(name, version, alias)
+        with self._database.read() as session:
+            files = models.artifacts(session, project, record.versions[number])
+        self._files[project, record.versions[number]] = files
+        return Served(project, record.versions[number], name, number, files)
+
+    def learn_run(self, project: str, run_id: str) -> Served:
+        """Asks the database about a run. Raises `NotFound`, also for one that has no model (yet)."""
+        with self._database.read() as session:
+            run = runs.get(session, project, run_id)
+            files = models.artifacts(session, project, run_id)
+        if not files:
+            raise NotFound(f"the run is {run.job.status} and has no model", code="run_without_model")
+        self._files[project, run_id] = files
+        return Served(project, run_id, None, None, files)
+
+    def refresh(self, project: str, name: str) -> None:
+        """Reads one name anew."""
+        try:
+            with self._database.read() as session:
+                record = models.record(session, project, name)
+        except NotFound:
+            self._models.pop((project, name), None)
+            return
+        if len(self._models) >= LARGEST:
+            self._models.clear()
+        self._models[project, name] = record
+
+    def knows(self, project: str, name: str, version: int) -> bool:
+        """False when a name is held here that lacks this version, and so must be read anew."""
+        record = self._models.get((project, name))
+        return record is None or version in record.versions
+
+    def forget_run(self, project: str, run_id: str) -> None:
+        self._files.pop((project, run_id), None)
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            for project, name in list(self._models):
+                try:
+                    self.refresh(project, name)
+                except DropnormError as error:
+                    _LOG.warning("the catalogue could not be read: %s", error.detail)
+                    break
+
+
+def _number(record: ModelRecord, alias: str | None) -> int | None:
+    if alias is not None:
+        return record.aliases.get(alias)
+    newest = max(record.versions, default=None)
+    return record.aliases.get(SERVING, newest)
+
+
+def _missing(name: str, version: int | None, alias: str | None) -> NotFound:
+    if version is not None:
+        return NotFound(f"model {name} has no version {version}", code="version_not_found")
+    if alias is not None:
+        return NotFound(f"model {name} has no alias {alias}", code="alias_not_found")
+    return NotFound(f"model {name} has no versions", code="version_not_found")

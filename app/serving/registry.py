@@ -1,0 +1,43 @@
+"""Models in memory: loaded once, digests checked, the least recently used one dropped when there are too many."""
+
+import threading
+from collections import OrderedDict
+
+from app.serving.catalogue import Served
+from app.serving.predictor import Predictor
+from app.storage.blobs import Blobs
+
+PREPROCESSING, FROZEN = "preprocessing.json", "frozen.onnx"
+
+
+class Registry:
+    """Thread-safe. A run's files never change, so what is loaded stays right."""
+
+    def __init__(self, blobs: Blobs, most: int) -> None:
+        self._blobs, self._most = blobs, most
+        self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, run_id: str) -> Predictor | None:
+        """The predictor of a run, if it is in memory."""
+        with self._lock:
+            found = self._loaded.get(run_id)
+            if found is not None:
+                self._loaded.move_to_end(run_id)
+            return found
+
+    def load(self, served: Served) -> Predictor:
+        """The predictor of a run, read from its files. Raises `Damaged` or `NotFound` if they are not as recorded."""
+        found = self.find(served.run_id)
+        if found is not None:
+            return found
+        predictor = Predictor(self._blobs.read(served.files[PREPROCESSING]), self._blobs.read(served.files[FROZEN]))
+        with self._lock:
+            self._loaded[served.run_id] = predictor
+            while len(self._loaded) > self._most:
+                self._loaded.popitem(last=False)
+        return predictor
+
+    def forget(self, run_id: str) -> None:
+        with self._lock:
+            self._loaded.pop(run_id, None)

@@ -1,0 +1,31 @@
+"""What the routes work with: put together once by `app.main`, reached through `app.web.dependencies`."""
+
+from dataclasses import dataclass
+
+from app.serving.catalogue import Catalogue
+from app.serving.registry import Registry
+from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.web.broadcast import Broadcast
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes that a client may not pass."""
+
+    upload_bytes: int
+    body_bytes: int
+    prediction_rows: int
+    ingest_seconds: float
+    ingest_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    database: Database
+    blobs: Blobs
+    catalogue: Catalogue
+    registry: Registry
+    broadcast: Broadcast
+    limits: Limits
+    hosts: tuple[str, ...]

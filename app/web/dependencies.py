@@ -1,0 +1,58 @@
+"""What routes ask for: the context, the project, and a session whose commit comes before the reply."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.storage.base import DEFAULT_PROJECT
+from app.storage.database import Session
+from app.web.context import Context
+
+
+def context(request: Request) -> Context:
+    found = request.app.state.context
+    assert isinstance(found, Context)
+    return found
+
+
+Parts = Annotated[Context, Depends(context)]
+
+
+def read_session(parts: Parts) -> Iterator[Session]:
+    with parts.database.read() as session:
+        yield session
+
+
+def write_session(parts: Parts) -> Iterator[Session]:
+    with parts.database.write() as session:
+        yield session
+
+
+# scope="function": with FastAPI's default the commit would come after the reply has begun.
+Reading = Annotated[Session, Depends(read_session, scope="function")]
+Writing = Annotated[Session, Depends(write_session, scope="function")]
+
+
+def project() -> str:
+    """The project that the caller sees. Without keys there is one."""
+    return DEFAULT_PROJECT
+
+
+Project = Annotated[str, Depends(project)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=200, description="The same key gives the first answer."),
+]
+
+
+class PageQuery(BaseModel):
+    """Which page of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+    limit: Annotated[int, Field(ge=1, le=200, description="rows a page")] = 50
+    cursor: Annotated[str, Field(max_length=200, description="`next` of the page before")] | None = None
+
+
+Page = Annotated[PageQuery, Query()]

@@ -1,0 +1,129 @@
+"""One table: failure → status. Everything that goes wrong is answered as a problem document (RFC 9457)."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, get_args
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from orjson import dumps
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.domain.network.layers import AnyLayer
+from app.domain.plan.settings import Optimizer
+from app.errors import DropnormError, FieldError, Invalid, shown
+
+STATUS: dict[type[DropnormError], int] = {
+    errors.Malformed: 400,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedType: 415,
+    errors.Invalid: 422,
+    errors.QuotaExceeded: 429,
+    errors.Unavailable: 503,
+    errors.StorageFull: 507,
+}
+RETRY_SECONDS = {429: "5", 503: "2"}
+_LOG = logging.getLogger("dropnorm.web")
+_TAGS: dict[str, frozenset[object]] = {
+    "0": frozenset(get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(get_args(AnyLayer)[0])),
+    "optimizer": frozenset(
+        get_args(kind.model_fields["name"].annotation)[0] for kind in get_args(get_args(Optimizer)[0])
+    ),
+    "network": frozenset({"id", "spec"}),
+}
+"""The tags that pydantic puts into the place of an error, by what stands before them ("0": a position in a list)."""
+
+
+def problem(status: int, code: str, detail: str, fields: Sequence[FieldError] = ()) -> Response:
+    """A problem document. `detail` and `fields` must hold nothing of the server's own."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": [
+            {"pointer": field.pointer, "message": field.message, "received": field.received} for field in fields
+        ],
+    }
+    headers = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else None
+    return Response(dumps(clean(body)), status, headers, media_type="application/problem+json")
+
+
+def answer_of(error: DropnormError) -> Response:
+    """The problem document of a named failure; one that is not in the table is the service's own fault."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return problem(STATUS[kind], error.code, error.detail, error.errors)
+    _LOG.error("a failure without a status: %s", error.code, exc_info=error)
+    return problem(500, error.code, "the service failed; the failure is in its log")
+
+
+def clean(value: Any) -> Any:
+    """`value` with lone surrogates made visible, so that it can be written as UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: clean(part) for key, part in value.items()}
+    return [clean(part) for part in value] if isinstance(value, list) else value
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` answer every failure, unknown paths and methods included, as a problem document."""
+    app.add_exception_handler(DropnormError, _named)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _named(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DropnormError)
+    return answer_of(error)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return answer_of(_told(tuple(_field(part, part["loc"][1:]) for part in error.errors()[:20])))
+
+
+def invalid_of(error: ValidationError) -> Invalid:
+    """What pydantic found wrong with a document, as a failure that names the fields."""
+    return _told(tuple(_field(dict(part), part["loc"]) for part in error.errors()[:20]))
+
+
+def _told(fields: tuple[FieldError, ...]) -> Invalid:
+    return Invalid(f"{fields[0].pointer or 'the body'}: {fields[0].message}", errors=fields)
+
+
+def _field(part: dict[str, Any], location: tuple[int | str, ...]) -> FieldError:
+    path: list[str] = []
+    for name in location:
+        # Pydantic puts a union's tag behind the position; a JSON pointer has no place for it.
+        if path and name in _TAGS.get("0" if path[-1].isdigit() else path[-1], ()):
+            continue
+        path.append(str(name).replace("~", "~0").replace("/", "~1"))
+    given = part.get("input")
+    received = None if part["type"] == "missing" else shown(given if isinstance(given, str) else repr(given))
+    return FieldError("".join(f"/{name}" for name in path), part["msg"], received)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem(404, "path_not_found", "there is nothing at this path")
+    if error.status_code == 405:
+        answer = problem(405, "method_not_allowed", f"{request.method} is not possible here")
+        answer.headers.update(error.headers or {})
+        return answer
+    return problem(error.status_code, "http_error", str(error.detail))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    _LOG.error("unexpected failure at %s %s", request.method, request.scope["path"], exc_info=error)
+    return problem(500, "internal", "the service failed; the failure is in its log")

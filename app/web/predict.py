@@ -1,0 +1,118 @@
+"""The prediction routes: plain ASGI, because a framework's route costs more than a network. They ask no database:
+the catalogue knows what answers, and only a name it has never seen is looked up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from orjson import OPT_SERIALIZE_NUMPY, dumps
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from app.errors import FieldError, Invalid
+from app.serving.catalogue import Served
+from app.serving.predictor import Answers, Predictor
+from app.storage.base import DEFAULT_PROJECT
+from app.web.context import Context
+from app.web.predict_inputs import Options, Question, answer, answer_pictures, options_of, pictures_of_form
+from app.web.tables import csv_answer, wants_csv
+
+INLINE_BYTES = 64 << 10
+"""Bodies up to this size are answered on the event loop; a thread would cost more than it saves."""
+Look = Callable[[Context, dict[str, str]], Served | None]
+
+
+class Predict:
+    """One prediction endpoint: `find` looks in memory, `learn` asks the database."""
+
+    def __init__(self, context: Context, find: Look, learn: Look) -> None:
+        self._context, self._find, self._learn = context, find, learn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        served, predictor = await self._predictor(scope["path_params"])
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        options = options_of(dict(request.query_params))
+        if media_type == "multipart/form-data":
+            pictures = await pictures_of_form(request)
+            answers = await asyncio.to_thread(answer_pictures, predictor, pictures)
+        else:
+            question = Question(media_type, await request.body(), options, self._context.limits.prediction_rows)
+            if len(question.body) <= INLINE_BYTES and media_type == "application/json":
+                answers, options = answer(predictor, question)
+            else:
+                answers, options = await asyncio.to_thread(answer, predictor, question)
+        response = csv_answer(*answers.table()) if wants_csv(request) else _response(served, answers, options)
+        await response(scope, receive, send)
+
+    async def _predictor(self, parameters: dict[str, str]) -> tuple[Served, Predictor]:
+        served = self._find(self._context, parameters)
+        if served is None:
+            served = await asyncio.to_thread(self._learn, self._context, parameters)
+        assert served is not None, "learn() answers or raises"
+        registry = self._context.registry
+        predictor = registry.find(served.run_id)
+        if predictor is None:
+            predictor = await asyncio.to_thread(registry.load, served)
+        return served, predictor
+
+
+def _response(served: Served, answers: Answers, options: Options) -> Response:
+    report = answers.report
+    body = {
+        "model": served.model,
+        "version": served.version,
+        "run": served.run_id,
+        "mode": "eval",
+        "predictions": answers.predictions(probabilities=options.probabilities, top=options.top),
+        "input_report": {
+            "imputed": report.imputed,
+            "unseen_categories": report.unseen_categories,
+            "out_of_range": report.out_of_range,
+        },
+    }
+    return Response(dumps(body, option=OPT_SERIALIZE_NUMPY), media_type="application/json")
+
+
+def routes(context: Context, prefix: str) -> list[Route]:
+    """The four ways to name what answers."""
+
+    def endpoint(find: Look, learn: Look) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        return Predict(context, find, learn)
+
+    project = DEFAULT_PROJECT
+    by_name = endpoint(
+        lambda parts, names: parts.catalogue.find(project, names["name"]),
+        lambda parts, names: parts.catalogue.learn(project, names["name"]),
+    )
+    by_version = endpoint(
+        lambda parts, names: parts.catalogue.find(project, names["name"], version=_number(names)),
+        lambda parts, names: parts.catalogue.learn(project, names["name"], version=_number(names)),
+    )
+    by_alias = endpoint(
+        lambda parts, names: parts.catalogue.find(project, names["name"], alias=names["alias"]),
+        lambda parts, names: parts.catalogue.learn(project, names["name"], alias=names["alias"]),
+    )
+    by_run = endpoint(
+        lambda parts, names: parts.catalogue.find_run(project, names["run_id"]),
+        lambda parts, names: parts.catalogue.learn_run(project, names["run_id"]),
+    )
+    paths = {
+        "/models/{name}/predict": by_name,
+        "/models/{name}/versions/{number}/predict": by_version,
+        "/models/{name}/aliases/{alias}/predict": by_alias,
+        "/runs/{run_id}/predict": by_run,
+    }
+    return [Route(f"{prefix}{path}", called, methods=["POST"]) for path, called in paths.items()]
+
+
+def _number(names: dict[str, str]) -> int:
+    text = names["number"]
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
+        raise Invalid(
+            "a version is a number",
+            code="version_invalid",
+            errors=(FieldError("/version", "must be a number", text[:80]),),
+        )
+    return int(text)

@@ -1,0 +1,85 @@
+"""The prediction routes in the OpenAPI document: they are plain ASGI, which FastAPI cannot describe by itself."""
+
+from typing import Any
+
+from app.web.examples import INSTANCES, PREDICTION
+from app.web.problems import problems
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_OPTIONS = {
+    "type": "object",
+    "properties": {
+        "probabilities": {"type": "boolean", "default": True, "description": "every class's probability too"},
+        "top": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "only so many, most probable first"},
+    },
+}
+_BODIES = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "required": ["instances"],
+            "properties": {
+                "instances": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"anyOf": [{"type": "object"}, {"type": "array"}]},
+                    "description": "rows by column name, or arrays in feature order",
+                },
+                "options": _OPTIONS,
+            },
+        },
+        "example": INSTANCES,
+    },
+    "text/csv": {"schema": {"type": "string"}, "example": "petal_cm,colour\n1.5,white\n"},
+    "image/png": _BINARY,
+    "image/jpeg": _BINARY,
+    "application/x-npy": _BINARY,
+    "multipart/form-data": {
+        "schema": {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}}
+    },
+}
+
+
+def _parameter(name: str, kind: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": kind}}
+
+
+def _query(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": _OPTIONS["properties"][name]}  # type: ignore[index]
+
+
+def _path(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    answers = problems(400, 404, 413, 415, 422, 503)
+    return {
+        "parameters": [*parameters, _query("probabilities"), _query("top")],
+        "post": {
+            "tags": ["predict"],
+            "summary": summary,
+            "operationId": summary.lower().replace(" ", "_"),
+            "description": "Eval mode: dropout off, running statistics. A row's answer does not depend on which other "
+            "rows came with it. `Accept: text/csv` answers a CSV.",
+            "requestBody": {"required": True, "content": _BODIES},
+            "responses": {
+                "200": {
+                    "description": "The answers, in the order of the rows.",
+                    "content": {
+                        "application/json": {"schema": {"type": "object"}, "example": PREDICTION},
+                        "text/csv": {"schema": {"type": "string"}},
+                    },
+                },
+                **{str(status): answer for status, answer in answers.items()},
+            },
+        },
+    }
+
+
+PREDICT_PATHS: dict[str, dict[str, Any]] = {
+    "/models/{name}/predict": _path("Predict with a model", _parameter("name", "string")),
+    "/models/{name}/versions/{number}/predict": _path(
+        "Predict with a version", _parameter("name", "string"), _parameter("number", "integer")
+    ),
+    "/models/{name}/aliases/{alias}/predict": _path(
+        "Predict with an alias", _parameter("name", "string"), _parameter("alias", "string")
+    ),
+    "/runs/{run_id}/predict": _path("Predict with a run", _parameter("run_id", "string")),
+}

@@ -1,0 +1,166 @@
+"""The bodies that a prediction takes: JSON rows, CSV, pictures, arrays."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from app.domain.strict import Strict
+from app.errors import FieldError, InvalidRows, Malformed, TooLarge, UnsupportedType, shown
+from app.ingest.pictures import decode
+from app.serving.predictor import Answers, Predictor
+from app.web.errors import invalid_of
+from app.web.npy import read_npy
+from app.web.strict_json import read_json
+
+ACCEPTED = "application/json, text/csv, image/png, image/jpeg, multipart/form-data, application/x-npy"
+MAX_PICTURES = 256
+
+
+class Options(Strict):
+    """How an answer is to be given."""
+
+    probabilities: bool = True
+    top: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A body that was received whole, its media type, and the options of its query string."""
+
+    media_type: str
+    body: bytes
+    options: Options
+    most_rows: int
+
+
+def answer(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
+    """Reads the body as its media type says and answers it. Raises what a client can get wrong."""
+    if question.media_type == "application/json":
+        return _json(predictor, question)
+    readers: dict[str, Callable[[Predictor, Question], Answers]] = {
+        "text/csv": _csv,
+        "image/png": _picture,
+        "image/jpeg": _picture,
+        "application/x-npy": _array,
+    }
+    reader = readers.get(question.media_type)
+    if reader is None:
+        raise UnsupportedType(f"send one of {ACCEPTED}; received {shown(question.media_type) or 'no Content-Type'}")
+    return reader(predictor, question), question.options
+
+
+async def pictures_of_form(request: Request) -> list[bytes]:
+    """The pictures of a multipart form, in their order. Raises `InvalidRows` for anything else in it."""
+    try:
+        async with request.form(max_files=MAX_PICTURES, max_fields=0) as form:
+            files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+            pictures = [await file.read() for file in files]
+    except HTTPException as error:
+        raise Malformed(f"the form cannot be read: {shown(str(error.detail))}") from None
+    if not pictures:
+        raise InvalidRows("the form has no picture", code="instances_empty")
+    return pictures
+
+
+def answer_pictures(predictor: Predictor, pictures: list[bytes]) -> Answers:
+    return predictor.answer_pictures([decode(picture) for picture in pictures])
+
+
+def options_of(query: dict[str, str]) -> Options:
+    """The options of a query string. Raises `Invalid` for one that is unknown or not a value of its kind."""
+    document: dict[str, object] = {}
+    for name, text in query.items():
+        words: dict[str, object] = {"true": True, "false": False}
+        document[name] = words.get(text, int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text)
+    return _options(document)
+
+
+def _options(document: object) -> Options:
+    try:
+        return Options.model_validate(document)
+    except ValidationError as error:
+        raise invalid_of(error) from None
+
+
+def _json(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
+    document = read_json(question.body)
+    if not isinstance(document, dict) or "instances" not in document:
+        raise InvalidRows(
+            'send {"instances": [row, …]}',
+            code="instances_missing",
+            errors=(FieldError("/instances", "is required: a list of rows"),),
+        )
+    for name in document:
+        if name not in ("instances", "options"):
+            raise InvalidRows(
+                f"{shown(name)} is not a field here; instances and options are",
+                code="field_unknown",
+                errors=(FieldError(f"/{shown(name)}", "is not a field here"),),
+            )
+    options = _options(document["options"]) if "options" in document else question.options
+    instances = document["instances"]
+    _check_rows(len(instances) if isinstance(instances, list) else 0, question)
+    if predictor.takes_pictures:
+        return predictor.answer_array(_numbers(instances)), options
+    return predictor.answer_rows(predictor.reader.of_instances(instances)), options
+
+
+def _numbers(instances: object) -> NDArray[np.float64]:
+    """Pictures as JSON numbers 0–1: [n, height × width × 3], or [n, height, width, 3]."""
+    if not isinstance(instances, list) or not instances:
+        raise InvalidRows(
+            "instances must be a list of at least one row",
+            code="instances_empty",
+            errors=(FieldError("/instances", "must be a list of at least one row"),),
+        )
+    for row, instance in enumerate(instances):
+        if not _only_numbers(instance):
+            raise InvalidRows(
+                "a picture as JSON is a list of numbers between 0 and 1",
+                code="value_invalid",
+                errors=(FieldError(f"/instances/{row}", "must be a list of numbers"),),
+            )
+    try:
+        return np.array(instances, np.float64)
+    except ValueError:
+        raise InvalidRows("the rows differ in length", code="row_width_mismatch") from None
+
+
+def _only_numbers(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    kinds = set(map(type, value))
+    return kinds <= {int, float} or (kinds == {list} and all(map(_only_numbers, value)))
+
+
+def _csv(predictor: Predictor, question: Question) -> Answers:
+    if predictor.takes_pictures:
+        raise InvalidRows("the model takes pictures, not rows of a table", code="kind_mismatch")
+    try:
+        text = question.body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body is not UTF-8: byte {error.start} is wrong") from None
+    _check_rows(text.count("\n") - 1, question)
+    return predictor.answer_rows(predictor.reader.of_csv(text))
+
+
+def _picture(predictor: Predictor, question: Question) -> Answers:
+    return answer_pictures(predictor, [question.body])
+
+
+def _array(predictor: Predictor, question: Question) -> Answers:
+    array = read_npy(question.body)
+    _check_rows(len(array) if array.ndim else 0, question)
+    return predictor.answer_array(array)
+
+
+def _check_rows(rows: int, question: Question) -> None:
+    if rows > question.most_rows:
+        raise TooLarge(f"{rows} rows were sent; {question.most_rows} are allowed a call", code="too_many_rows")

@@ -1,0 +1,44 @@
+"""What the OpenAPI document says of failures: each status with its meaning and the form of its body."""
+
+from typing import Any
+
+MEANINGS = {
+    400: "The body cannot be read (broken JSON, NaN, a key that stands twice), or the Host is not allowed.",
+    404: "Unknown, or not yours.",
+    409: "The state forbids it.",
+    413: "Too large.",
+    415: "The media type is not accepted.",
+    422: "Understood, but not valid; the fields are named.",
+    503: "Not ready, or shedding load; try again after `Retry-After` seconds.",
+    507: "The disk is full.",
+}
+EXAMPLE = {
+    "type": "about:blank",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "detail": "/layers/2/rate: Input should be less than 1",
+    "code": "invalid",
+    "errors": [{"pointer": "/layers/2/rate", "message": "Input should be less than 1", "received": "1.5"}],
+}
+
+
+def problems(*statuses: int, example: Any = None, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: its possible failures, and an example of its answer with `status`."""
+    described: dict[int | str, dict[str, Any]] = {
+        number: {
+            "description": MEANINGS[number],
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": EXAMPLE if number == 422 else None,
+                }
+            },
+        }
+        for number in statuses
+    }
+    for answer in described.values():
+        if answer["content"]["application/problem+json"]["example"] is None:
+            del answer["content"]["application/problem+json"]["example"]
+    if example is not None:
+        described[status] = {"content": {"application/json": {"example": example}}}
+    return described

@@ -1,0 +1,73 @@
+"""`/datasets`: uploads, their profiles, a preview of their rows."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.storage import datasets
+from app.web.answers import respond
+from app.web.dependencies import IdempotencyKey, Page, Parts, Project, Reading
+from app.web.examples import DATASET, DATASET_BODIES, ROWS
+from app.web.intake import record, take_in
+from app.web.preview import preview
+from app.web.problems import problems
+from app.web.schemas import DatasetView, PageView, RowsView
+from app.web.strict_json import StrictRoute
+from app.web.uploads import work_folder
+from app.web.views import dataset_view
+
+router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=StrictRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a dataset",
+    response_model=DatasetView,
+    openapi_extra={"requestBody": DATASET_BODIES},
+    responses=problems(400, 409, 413, 415, 422, 507, example=DATASET, status=201),
+)
+async def create_dataset(request: Request, parts: Parts, project: Project, key: IdempotencyKey = None) -> Response:
+    """A file in a form (`file`, and `name`, `target`, `task`, `columns`), or small data as JSON rows.
+
+    The file streams to disk, is read once in a bounded process of its own, and is profiled. The same bytes are
+    stored once.
+    """
+    with work_folder(parts.blobs) as folder:
+        intake = await take_in(request, folder)
+        return respond(await asyncio.to_thread(record, parts, project, key, intake, folder))
+
+
+@router.get("", summary="List datasets", responses=problems(422))
+def list_datasets(session: Reading, project: Project, page: Page) -> PageView[DatasetView]:
+    rows, following = datasets.page(session, project, page.limit, page.cursor)
+    return PageView(items=[dataset_view(row) for row in rows], next=following)
+
+
+@router.get("/{dataset_id}", summary="Get a dataset's profile", responses=problems(404, example=DATASET))
+def get_dataset(dataset_id: str, session: Reading, project: Project) -> DatasetView:
+    return dataset_view(datasets.get(session, project, dataset_id))
+
+
+@router.get("/{dataset_id}/rows", summary="Preview a dataset's rows", responses=problems(404, 422, example=ROWS))
+def get_rows(
+    dataset_id: str,
+    session: Reading,
+    project: Project,
+    parts: Parts,
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> RowsView:
+    """The first rows as they were read: null is a missing value."""
+    row = datasets.get(session, project, dataset_id)
+    columns = datasets.open_columns(parts.blobs, datasets.schema_of(row), datasets.files_of(row))
+    return RowsView(rows=preview(columns, limit))
+
+
+@router.delete("/{dataset_id}", status_code=204, summary="Delete a dataset", responses=problems(404, 409))
+def delete_dataset(dataset_id: str, parts: Parts, project: Project) -> None:
+    """409 while a run needs it."""
+    with parts.database.write() as session:
+        folder = datasets.remove(session, project, dataset_id)
+    if folder is not None:
+        parts.blobs.remove(folder)

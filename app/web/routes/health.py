@@ -1,0 +1,53 @@
+"""`/healthz` (alive), `/readyz` (able to do the job), and the front door."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from app.errors import DropnormError
+from app.storage import jobs, migrations
+from app.web.context import Context
+from app.web.dependencies import Parts
+
+router = APIRouter(tags=["operation"])
+WORKER_SECONDS = 30.0
+LEAST_FREE_BYTES = 100 << 20
+
+
+@router.get("/healthz", summary="Is the process alive?")
+def healthz() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Can the service do its job?", responses={503: {"description": "Something is missing."}})
+def readyz(parts: Parts) -> JSONResponse:
+    """Database answering and migrated, storage with room, a worker seen in the last half minute. 503 if not."""
+    checks = {"database": _database(parts), "storage": _storage(parts), "worker": _worker(parts)}
+    ready = all(text == "ok" for text in checks.values())
+    headers = None if ready else {"Retry-After": "2"}
+    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503, headers)
+
+
+@router.get("/", include_in_schema=False)
+def front_door(request: Request) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/docs")
+    return JSONResponse({"status": "alive"})
+
+
+def _database(parts: Context) -> str:
+    try:
+        return "ok" if migrations.is_current(parts.database) else "not migrated: run `dropnorm migrate`"
+    except DropnormError as error:
+        return error.detail
+
+
+def _storage(parts: Context) -> str:
+    return "ok" if parts.blobs.free_bytes() > LEAST_FREE_BYTES else "almost no room left on the disk"
+
+
+def _worker(parts: Context) -> str:
+    try:
+        with parts.database.read() as session:
+            return "ok" if jobs.worker_seen_within(session, WORKER_SECONDS) else "no worker was seen lately"
+    except DropnormError as error:
+        return error.detail

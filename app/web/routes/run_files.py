@@ -1,0 +1,102 @@
+"""`/runs/{id}/events` and `/runs/{id}/artifacts/{name}`: what a run says while it runs, and what it leaves behind."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.responses import StreamingResponse
+from orjson import dumps
+
+from app.errors import FieldError, Invalid, NotFound
+from app.storage import models, runs
+from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile
+from app.storage.tables import EventRow
+from app.web.context import Context
+from app.web.dependencies import Parts, Project, Reading
+from app.web.problems import problems
+from app.web.schemas import moment
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+MEDIA_TYPES = {".json": "application/json", ".md": "text/markdown", ".onnx": "application/octet-stream"}
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="go on behind this event")]
+
+
+@router.get(
+    "/{run_id}/events",
+    summary="Follow a run",
+    response_class=StreamingResponse,
+    responses={**problems(404, 422), 200: {"content": {"text/event-stream": {}}}},
+)
+async def follow_run(run_id: str, parts: Parts, project: Project, last: LastEventId = None) -> StreamingResponse:
+    """Server-Sent Events `status`, `epoch`, `log`, and always a last `end`. With `Last-Event-ID` nothing is missed."""
+    after = _number(last)
+    await asyncio.to_thread(_check_run, parts, project, run_id)
+    return StreamingResponse(
+        _stream(parts, project, run_id, after), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+@router.get(
+    "/{run_id}/artifacts/{name}",
+    summary="Download a file of a run",
+    response_class=StreamingResponse,
+    responses={**problems(404), 200: {"content": {"application/octet-stream": {}}}},
+)
+def get_artifact(run_id: str, name: str, session: Reading, parts: Parts, project: Project) -> StreamingResponse:
+    """The digest is checked before the first byte is sent."""
+    runs.get(session, project, run_id)
+    file = models.artifacts(session, project, run_id).get(name)
+    if file is None:
+        raise NotFound("the run has no such file", code="artifact_not_found")
+    parts.blobs.check(file)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "ETag": f'"{file.sha256}"',
+        "Content-Length": str(file.bytes),
+    }
+    suffix = os.path.splitext(name)[1]
+    return StreamingResponse(
+        _content(parts.blobs, file), headers=headers, media_type=MEDIA_TYPES.get(suffix, "application/octet-stream")
+    )
+
+
+def _check_run(parts: Context, project: str, run_id: str) -> None:
+    with parts.database.read() as session:
+        runs.get(session, project, run_id)
+
+
+async def _stream(parts: Context, project: str, run_id: str, after: int) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async for row in parts.broadcast.follow(run_id, after):
+        if row is None:
+            yield b": nothing new\n\n"
+            continue
+        if row.kind == "end" and "model" in row.data:
+            # A model answers as soon as its run says `succeeded`.
+            await asyncio.to_thread(parts.catalogue.refresh, project, row.data["model"])
+        yield _event(row)
+
+
+def _event(row: EventRow) -> bytes:
+    data = dumps({**row.data, "at": moment(row.at)})
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (row.seq, row.kind.encode(), data)
+
+
+def _content(blobs: Blobs, file: StoredFile) -> Iterator[bytes]:
+    with blobs.open(file.key) as descriptor:
+        while chunk := os.read(descriptor, CHUNK_BYTES):
+            yield chunk
+
+
+def _number(last: str | None) -> int:
+    if last is None or last == "":
+        return 0
+    if not (last.isascii() and last.isdigit() and len(last) < 16):
+        raise Invalid(
+            "Last-Event-ID must be the id of an event",
+            code="event_id_invalid",
+            errors=(FieldError("/Last-Event-ID", "must be a number", last[:80]),),
+        )
+    return int(last)

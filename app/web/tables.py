@@ -1,0 +1,31 @@
+"""Answers as CSV, safe to open in a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from fastapi import Request
+from fastapi.responses import Response
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def wants_csv(request: Request) -> bool:
+    return request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip() == "text/csv"
+
+
+def csv_answer(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    return Response(csv_text(columns, rows), media_type="text/csv")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A header row and the rows. A text that a spreadsheet would run as a formula gets a `'` before it."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([_inert(name) for name in columns])
+    writer.writerows([_inert(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _inert(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

@@ -1,0 +1,107 @@
+"""Rows → what is answered."""
+
+from typing import Any
+
+from app.domain.network.shapes import summarize
+from app.domain.network.spec import NetworkSpec
+from app.domain.plan.findings import Finding, find
+from app.errors import FieldError, InvalidNetwork
+from app.storage import datasets, networks
+from app.storage.tables import DatasetRow, NetworkRow, RunRow
+from app.web.schemas import (
+    DatasetView,
+    NetworkCheckView,
+    NetworkView,
+    RunErrorView,
+    RunView,
+    counts,
+    feature_view,
+    moment,
+    moment_or_none,
+    target_view,
+)
+
+
+def dataset_view(row: DatasetRow) -> DatasetView:
+    schema = datasets.schema_of(row)
+    return DatasetView(
+        id=row.id,
+        name=row.name,
+        kind=schema.kind,
+        sha256=row.sha256,
+        bytes=row.bytes,
+        rows=schema.rows,
+        task=schema.task,
+        target=target_view(schema),
+        features=[feature_view(column) for column in schema.features],
+        warnings=list(schema.warnings),
+        created_at=moment(row.created_at),
+    )
+
+
+def network_view(row: NetworkRow) -> NetworkView:
+    checked = checked_network(networks.spec_of(row))
+    return NetworkView(id=row.id, name=row.name, created_at=moment(row.created_at), **dict(checked))
+
+
+def checked_network(spec: NetworkSpec) -> NetworkCheckView:
+    """Summary, counts and findings of a spec. Raises `InvalidNetwork` for a spec that findings refuse."""
+    findings = find(spec)
+    refuse_errors(findings)
+    summary = summarize(spec)
+    return NetworkCheckView(
+        input_shape=list(spec.input_shape) if spec.input_shape else None,
+        layers=[layer.document() for layer in spec.layers],
+        summary=list(summary.layers),
+        parameters=counts(summary.parameters),
+        findings=list(findings),
+    )
+
+
+def refuse_errors(findings: tuple[Finding, ...]) -> None:
+    """Raises `InvalidNetwork` with every finding that is an error."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        fields = tuple(
+            FieldError("/layers" if finding.layer is None else f"/layers/{finding.layer}", finding.message)
+            for finding in errors
+        )
+        raise InvalidNetwork(f"{errors[0].message}: {errors[0].why}", code=errors[0].code, errors=fields)
+
+
+def run_view(row: RunRow) -> RunView:
+    job = row.job
+    error = RunErrorView(code=job.error_code, message=job.error_message) if job.error_code else None
+    return RunView(
+        id=row.id,
+        status=job.status,
+        attempt=job.attempt,
+        resumed_from=row.resumed_from,
+        dataset=row.dataset_id,
+        network={**({"id": row.network_id} if row.network_id else {}), **row.network},
+        model=row.model,
+        training=row.training,
+        progress=row.progress,
+        metrics=row.metrics,
+        error=error,
+        result=row.result,
+        environment=row.environment,
+        tags=[tag.tag for tag in row.tags],
+        created_at=moment(row.created_at),
+        started_at=moment_or_none(job.started_at),
+        finished_at=moment_or_none(job.finished_at),
+    )
+
+
+def epoch_table(reports: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """Epoch reports as a table: column names such as `validation_loss`, and a row an epoch."""
+    flat = [
+        {
+            f"{key}_{name}" if isinstance(value, dict) else key: inner
+            for key, value in report.items()
+            for name, inner in (value.items() if isinstance(value, dict) else [(key, value)])
+        }
+        for report in reports
+    ]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    return columns, [[row.get(name, "") for name in columns] for row in flat]

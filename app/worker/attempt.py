@@ -1,0 +1,120 @@
+"""One attempt of a run, from stored columns to published files. Here is the clock that the training loop lacks."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.domain.plan.preparation import Preparation, prepare
+from app.domain.training.build import Network, build
+from app.domain.training.events import EpochReport, Step
+from app.domain.training.loop import train
+from app.domain.training.run import TrainingRun, start
+from app.errors import InvalidSettings
+from app.storage.blobs import Blobs
+from app.worker.channel import Message, Sender
+from app.worker.loading import Loaded, load
+from app.worker.orders import Order
+from app.worker.outcome import Outcome
+
+PROGRESS_SECONDS = 0.5
+
+
+class Stopped(Exception):
+    """Somebody cancelled, or the worker is to end."""
+
+
+class Attempt:
+    """`run` computes and answers the message to end with; it raises `Stopped` soon after `stop` is set."""
+
+    def __init__(self, order: Order, sender: Sender, stop: threading.Event) -> None:
+        self.order, self.sender, self.stop = order, sender, stop
+        self.settings = order.settings
+        self._began = time.monotonic()
+        self._told = 0.0
+        self._epoch_began = self._steps_ended = self._began
+        self._best: dict[str, Any] = {}
+
+    def run(self) -> Message:
+        loaded = load(self.order)
+        prepared = prepare(loaded.columns, self.order.spec, self.settings, loaded.validation)
+        if prepared.batches.last_batch_is == "joined":
+            self._log(f"an orphan row joins the last batch, which so has {prepared.batches.last_batch} rows")
+        network = build(prepared.spec, self._seed()).to(self._device())
+        outcome = Outcome(self.order, loaded, prepared)
+        self._train(network, outcome, loaded, prepared)
+        return {"kind": "done", **outcome.publish(network, Blobs(Path(self.order.data_dir)))}
+
+    def _train(self, network: Network, outcome: Outcome, loaded: Loaded, prepared: Preparation) -> None:
+        data, validation = loaded.tensors(prepared)
+        scale = prepared.preprocessing.target.scale.deviation if prepared.preprocessing.target.type == "number" else 1.0
+        run = start(network, data, prepared.batches, self.settings, validation=validation, target_scale=scale)
+        self._epoch_began = time.monotonic()
+        for event in train(run):
+            if self.stop.is_set():
+                raise Stopped
+            if isinstance(event, EpochReport):
+                self._report(event, run)
+                outcome.epochs = event.epoch
+            elif event.phase == "training":
+                self._step(event, run)
+            elif event.step == 0:
+                outcome.before_population_statistics(network)
+
+    def _step(self, step: Step, run: TrainingRun) -> None:
+        moment = time.monotonic()
+        if step.step == step.steps:
+            self._steps_ended = moment
+        if self.settings.max_seconds is not None and moment - self._began > self.settings.max_seconds:
+            step.finish = True
+        if moment - self._told > PROGRESS_SECONDS:
+            self._told = moment
+            self.sender.send({"kind": "progress", "progress": self._progress(step.epoch, step.step / step.steps, run)})
+
+    def _report(self, event: EpochReport, run: TrainingRun) -> None:
+        moment = time.monotonic()
+        seconds, training = moment - self._epoch_began, max(self._steps_ended - self._epoch_began, 1e-9)
+        self._epoch_began = self._steps_ended = moment
+        measured = {"train": event.train, "train_eval": event.train_eval, "validation": event.validation}
+        report = {
+            "epoch": event.epoch,
+            "learning_rate": event.learning_rate,
+            "seconds": round(seconds, 6),
+            "rows_per_second": round(run.data.rows / training, 1),
+            **measured,
+        }
+        last = {"epoch": event.epoch, **measured}
+        self._best = last if event.best else self._best
+        progress = {**self._progress(event.epoch, 1.0, run), "rows_per_second": report["rows_per_second"]}
+        self.sender.send(
+            {"kind": "epoch", "report": report, "progress": progress, "metrics": {"last": last, "best": self._best}}
+        )
+        if event.stopped:
+            self._log(f"early stopping after epoch {event.epoch}")
+
+    def _progress(self, epoch: int, part: float, run: TrainingRun) -> dict[str, Any]:
+        epochs = self.settings.epochs
+        fraction = (epoch - 1 + part) / epochs
+        elapsed = time.monotonic() - self._began
+        return {
+            "epoch": epoch,
+            "epochs": epochs,
+            "fraction": round(fraction, 6),
+            "seconds_left": round(elapsed * (1 - fraction) / fraction, 1) if fraction else None,
+            "rows_per_second": round(run.data.rows * fraction * epochs / elapsed, 1),
+        }
+
+    def _log(self, message: str) -> None:
+        self.sender.send({"kind": "log", "message": message})
+
+    def _seed(self) -> int:
+        assert self.settings.seed is not None, "a seed is drawn when a run is submitted"
+        return self.settings.seed
+
+    def _device(self) -> torch.device:
+        available = torch.cuda.is_available()
+        if self.settings.device == "cuda" and not available:
+            raise InvalidSettings("this worker has no CUDA device", code="device_unavailable")
+        return torch.device("cuda" if available and self.settings.device != "cpu" else "cpu")

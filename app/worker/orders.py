@@ -1,0 +1,62 @@
+"""What a trainer is told of the run it is to compute: everything, so that it needs no database."""
+
+from typing import Any
+
+from app.domain.data.schema import DatasetSchema
+from app.domain.network.spec import NetworkSpec
+from app.domain.plan.settings import TrainingSettings
+from app.domain.strict import Strict
+from app.storage import datasets, runs
+from app.storage.database import Session
+from app.storage.jobs import Claim
+from app.storage.tables import DatasetRow
+from app.worker.channel import Message
+
+
+class StoredColumns(Strict):
+    """A dataset as the trainer opens it: its schema, and the files with their size and digest by key."""
+
+    dataset_schema: dict[str, Any]
+    files: dict[str, list[int | str]]
+
+
+class Order(Strict):
+    """One attempt of a run. Files go to `folder`, which no other attempt writes to."""
+
+    data_dir: str
+    folder: str
+    network: dict[str, Any]
+    training: dict[str, Any]
+    data: StoredColumns
+    validation: StoredColumns | None = None
+
+    @property
+    def spec(self) -> NetworkSpec:
+        return NetworkSpec.model_validate(self.network)
+
+    @property
+    def settings(self) -> TrainingSettings:
+        return TrainingSettings.model_validate(self.training)
+
+
+def order_for(session: Session, held: Claim, data_dir: str) -> Message:
+    """The order for the run of a claimed job."""
+    run = runs.of_job(session, held.job_id)
+    other = run.validation_dataset_id
+    order = Order(
+        data_dir=data_dir,
+        folder=f"runs/{run.id}/attempt-{held.attempt}",
+        network=run.network,
+        training=run.training,
+        data=_columns(datasets.get(session, run.project, run.dataset_id)),
+        validation=_columns(datasets.get(session, run.project, other)) if other else None,
+    )
+    return {"kind": "order", "order": order.document()}
+
+
+def _columns(row: DatasetRow) -> StoredColumns:
+    return StoredColumns(dataset_schema=row.schema, files=row.files)
+
+
+def schema_of(stored: StoredColumns) -> DatasetSchema:
+    return DatasetSchema.model_validate(stored.dataset_schema)

@@ -1,0 +1,57 @@
+"""A trainer: the child process that computes. It dies with its supervisor, so no orphan goes on computing."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from app.worker.channel import Message, Receiver, Sender
+
+
+class Trainer:
+    """Starts at once and imports torch while it waits for its one order."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+            [sys.executable, "-m", "app.worker.trainer", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._sender = Sender(self._process.stdin)
+        self._receiver = Receiver(self._process.stdout.fileno())
+
+    def order(self, message: Message) -> None:
+        """Hands over the run to train, or the wish to stop. A trainer that is gone is noticed in `messages`."""
+        try:
+            self._sender.send(message)
+        except BrokenPipeError:
+            return
+
+    def messages(self, timeout_seconds: float) -> Iterator[Message]:
+        return self._receiver.receive(timeout_seconds)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has closed its end, so that nothing more will come."""
+        return self._receiver.closed
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def exit_status(self) -> int:
+        """Waits for its end; negative when a signal ended it."""
+        return self._process.wait()
+
+    def kill(self) -> None:
+        """Ends it now, whatever it does."""
+        self._process.kill()
+        self.exit_status()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue

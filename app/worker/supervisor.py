@@ -1,0 +1,79 @@
+"""The worker: claims jobs, watches the trainer that computes them, and writes down what it reports.
+
+The clock and the database are here; the mathematics is in the trainer, which has neither.
+"""
+
+import logging
+import threading
+import time
+
+from app.errors import DropnormError, StorageFull, Unavailable
+from app.storage import jobs, records
+from app.storage.database import Database
+from app.storage.jobs import Claim, LostJob
+from app.worker.orders import order_for
+from app.worker.process import Trainer
+from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch, told
+
+_LOG = logging.getLogger("dropnorm.worker")
+
+
+class Supervisor:
+    """One job at a time, and one spare trainer. `stop` may be set from a signal handler or another thread."""
+
+    def __init__(self, database: Database, data_dir: str, worker_id: str, project: str) -> None:
+        self.database, self.data_dir, self.worker_id, self.project = database, data_dir, worker_id, project
+        self.stop = threading.Event()
+        self._spare: Trainer | None = None
+
+    def run(self) -> None:
+        """Works until `stop` is set, then hands its job back and leaves no process behind."""
+        self._spare = Trainer()
+        seen_at = -HEARTBEAT_SECONDS
+        try:
+            while not self.stop.is_set():
+                if time.monotonic() - seen_at > HEARTBEAT_SECONDS:
+                    self.report_alive()
+                    seen_at = time.monotonic()
+                held = self._claim()
+                if held is None:
+                    self.stop.wait(POLL_SECONDS)
+                else:
+                    self._work(held)
+        finally:
+            if self._spare is not None:
+                self._spare.kill()
+
+    def report_alive(self) -> None:
+        with told("the worker could not report"), self.database.write() as session:
+            jobs.worker_seen(session, self.worker_id, self.project)
+
+    def _claim(self) -> Claim | None:
+        try:
+            with self.database.read() as session:
+                if not jobs.anything_to_claim(session):
+                    return None
+            with self.database.write() as session:
+                return jobs.claim(session, self.worker_id)
+        except (Unavailable, StorageFull) as error:
+            _LOG.warning("no job can be claimed: %s", error.detail)
+            self.stop.wait(1.0)
+            return None
+
+    def _work(self, held: Claim) -> None:
+        trainer = self._spare if self._spare is not None and self._spare.alive else Trainer()
+        self._spare = None
+        _LOG.info("attempt %d of %s begins", held.attempt, held.job_id)
+        try:
+            with self.database.read() as session:
+                order = order_for(session, held, self.data_dir)
+            trainer.order(order)
+            self._spare = Trainer()
+            Watch(self.database, held, trainer, self.stop, self.report_alive).run()
+        except LostJob as lost:
+            _LOG.warning("%s", lost.detail)
+        except DropnormError as error:
+            with told("the failure could not be recorded"), self.database.write() as session:
+                records.failed(session, held, error.code, error.detail)
+        finally:
+            trainer.kill()
