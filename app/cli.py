@@ -80,6 +80,8 @@ def demo() -> None:
 def main() -> None:
     """The entry point: commands log to standard error, one line an event."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Alembic tells of its plugins at every import; the migration itself is told by the command.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     app()
 
 

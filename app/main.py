@@ -1,11 +1,13 @@
 """Where the parts are put together: the API process, the worker process, and both side by side."""
 
 import ipaddress
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -27,6 +29,7 @@ from app.web.broadcast import Broadcast
 from app.web.context import Context, Limits
 
 STOP_SECONDS = 20.0
+_LOG = logging.getLogger("dropnorm")
 
 
 def context_of(settings: Settings) -> Context:
@@ -122,20 +125,36 @@ def work(settings: Settings, parent: int | None = None) -> None:
 
 @contextmanager
 def _workers(settings: Settings) -> Iterator[None]:
-    command = [sys.executable, "-m", "app.cli", "worker", "--parent", str(os.getpid())]
-    # Out of the terminal's process group: Ctrl-C reaches the server, which then ends its workers in order.
-    running = [subprocess.Popen(command, start_new_session=True) for _ in range(settings.workers)]  # noqa: S603
+    stop = threading.Event()
+    keepers = [threading.Thread(target=_keep_worker, args=(stop,)) for _ in range(settings.workers)]
+    for keeper in keepers:
+        keeper.start()
     try:
         yield
     finally:
-        for worker in running:
+        stop.set()
+        for keeper in keepers:
+            keeper.join()
+
+
+def _keep_worker(stop: threading.Event) -> None:
+    """Runs a worker until `stop` is set; one that ends by itself is started again."""
+    command = [sys.executable, "-m", "app.cli", "worker", "--parent", str(os.getpid())]
+    while not stop.is_set():
+        # Out of the terminal's process group: Ctrl-C reaches the server, which then ends its workers in order.
+        worker = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own interpreter and module
+        while worker.poll() is None and not stop.wait(0.2):
+            continue
+        if worker.poll() is None:
             worker.terminate()
-        for worker in running:
             try:
                 worker.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
+        else:
+            _LOG.warning("a worker ended with status %d; another is started", worker.returncode)
+            stop.wait(1.0)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from app.domain.data.schema import DatasetSchema
+from app.domain.data.schema import DatasetSchema, Frozen
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
-from app.domain.strict import Strict
 from app.storage import datasets, runs
 from app.storage.database import Session
 from app.storage.jobs import Claim
@@ -13,14 +12,14 @@ from app.storage.tables import DatasetRow
 from app.worker.channel import Message
 
 
-class StoredColumns(Strict):
+class StoredColumns(Frozen):
     """A dataset as the trainer opens it: its schema, and the files with their size and digest by key."""
 
     dataset_schema: dict[str, Any]
     files: dict[str, list[int | str]]
 
 
-class Order(Strict):
+class Order(Frozen):
     """One attempt of a run. Files go to `folder`, which no other attempt writes to."""
 
     data_dir: str
@@ -51,7 +50,7 @@ def order_for(session: Session, held: Claim, data_dir: str) -> Message:
         data=_columns(datasets.get(session, run.project, run.dataset_id)),
         validation=_columns(datasets.get(session, run.project, other)) if other else None,
     )
-    return {"kind": "order", "order": order.document()}
+    return {"kind": "order", "order": order.model_dump(mode="json")}
 
 
 def _columns(row: DatasetRow) -> StoredColumns:

@@ -73,7 +73,13 @@ class Supervisor:
         except LostJob as lost:
             _LOG.warning("%s", lost.detail)
         except DropnormError as error:
-            with told("the failure could not be recorded"), self.database.write() as session:
-                records.failed(session, held, error.code, error.detail)
+            self._fail(held, error.code, error.detail)
+        except Exception:  # noqa: BLE001 - the worker must outlive what one run meets
+            _LOG.exception("attempt %d of %s failed", held.attempt, held.job_id)
+            self._fail(held, "internal", "the worker failed; the failure is in its log")
         finally:
             trainer.kill()
+
+    def _fail(self, held: Claim, code: str, message: str) -> None:
+        with told("the failure could not be recorded"), self.database.write() as session:
+            records.failed(session, held, code, message)

@@ -4,7 +4,7 @@ Names and meanings are Keras's, so a rate is the fraction dropped and a momentum
 Shapes leave the batch axis out; the last axis holds the channels.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -75,35 +75,30 @@ class GaussianNoise(Layer):
     stddev: Annotated[float, Field(ge=0, le=1e3)]
 
 
-class Normalization(Layer):
-    """What both normalisations share: a gain (`scale`) and an offset (`center`) for each channel."""
-
-    center: bool = True
-    scale: bool = True
-    running_statistics: ClassVar[int] = 0
-
-    def parameters(self, inputs: Shape) -> Parameters:
-        channels = inputs[-1]
-        return Parameters(
-            trainable=channels * (int(self.center) + int(self.scale)),
-            non_trainable=channels * self.running_statistics,
-        )
-
-
-class BatchNormalization(Normalization):
+class BatchNormalization(Layer):
     """Batch statistics in training, running statistics in eval mode (Ioffe & Szegedy 2015)."""
 
-    running_statistics: ClassVar[int] = 2
     type: Literal["batch_normalization"]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     epsilon: Annotated[float, Field(ge=1e-12, le=1)] = 1e-5
+    center: bool = True
+    scale: bool = True
+
+    def parameters(self, inputs: Shape) -> Parameters:
+        channels = inputs[-1]
+        return Parameters(trainable=channels * (self.center + self.scale), non_trainable=2 * channels)
 
 
-class LayerNormalization(Normalization):
+class LayerNormalization(Layer):
     """Normalises each row over its last axis (Ba et al. 2016); the same in training and in eval mode."""
 
     type: Literal["layer_normalization"]
     epsilon: Annotated[float, Field(ge=1e-12, le=1)] = 1e-3
+    center: bool = True
+    scale: bool = True
+
+    def parameters(self, inputs: Shape) -> Parameters:
+        return Parameters(trainable=inputs[-1] * (self.center + self.scale))
 
 
 class Flatten(Layer):
