@@ -1,5 +1,6 @@
 """Arrow's functions as this room uses them, with types that hold: its own are partly generic, partly missing."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ def floats(column: Cells, safe: bool = True) -> NDArray[np.float64]:
     return values
 
 
-def column(cells: list[str | None]) -> Cells:
+def column(cells: Sequence[str | None]) -> Cells:
     """Texts as an Arrow array."""
     return cast(Cells, pa.array(cells, pa.string()))
 

@@ -12,7 +12,7 @@ from app.ingest.arrow import Cells
 from app.ingest.convert import present
 from app.ingest.table import Look
 
-_WITH_COMMAS = r"[+-]?[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?"
+_WITH_COMMAS = r"[+-]?(?:[0-9]+,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?)"
 """A decimal comma, or commas between thousands: numbers that are not guessed at."""
 _ASKED_FIRST = 200
 NUMERIC_SHARE = 0.9

@@ -96,8 +96,10 @@ class Room:
 
     def take(self) -> bool:
         """Whether there was room for one more."""
-        self.left -= self.left > 0
-        return self.left > 0
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        return True
 
 
 def bound(rows: int, limit: int) -> None:

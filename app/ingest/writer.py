@@ -24,11 +24,13 @@ class Writer:
         self._plan = plan
         self._limits = limits
         self._folder = folder
-        self._room = Room(limits.distinct_values)
         self._numeric = [field for field in plan.fields if field.numeric]
         self._texts = [field for field in plan.fields if not field.numeric]
         self._moments = [Moments() for _ in self._numeric]
         self._counts = [Counts() for _ in self._texts]
+        shared = Room(limits.distinct_values)
+        # Classes are never folded: one more than is allowed must be seen to be refused.
+        self._rooms = [Room(limits.classes + 1) if field is plan.target else shared for field in self._texts]
         self._numbers_file = ArrayFile(folder, "numbers") if self._numeric else None
         self._codes_file = ArrayFile(folder, "codes") if self._texts else None
 
@@ -62,7 +64,7 @@ class Writer:
             return
         block = np.empty((rows, len(parts)), np.int32)
         for place, (part, counts) in enumerate(zip(parts, self._counts, strict=True)):
-            block[:, place] = counts.add(part.codes, part.values, self._room)
+            block[:, place] = counts.add(part.codes, part.values, self._rooms[place])
         self._codes_file.add(block)
         classes = len(self._counts[-1].places) if not self._plan.target.numeric else 0
         if classes > self._limits.classes:
