@@ -114,8 +114,10 @@ def test_a_batch_norm_right_behind_a_dense_layer_is_folded_and_any_other_stays()
         {"type": "dense", "units": 3},
     ]
     spec = NetworkSpec.model_validate({"layers": layers}).resolved((5,), Task.CLASSIFICATION, 3)
-    model = onnx.load_from_string(freeze(trained(spec, 1), ClassTarget(name="y", labels=("a", "b", "c")), 4))
-    names = [node.name for node in model.graph.node]
+    network, rows = trained(spec, 1), rows_for(spec, 9, 1)
+    content = freeze(network, ClassTarget(name="y", labels=("a", "b", "c")), 4)
+    np.testing.assert_allclose(FrozenNetwork(content).answer(rows), answer_by_hand(network, rows), rtol=1e-5, atol=1e-6)
+    names = [node.name for node in onnx.load_from_string(content).graph.node]
     kept = sorted({name.split("_")[2] for name in names if name.startswith("batch_normalization")})
     assert kept == ["0", "4", "7"]
 

@@ -26,7 +26,7 @@ Doubles = NDArray[np.float64]
 class Affine:
     """x W + b over the last axis; `weight` is [inputs, units], `bias` [units] or None."""
 
-    weight: Doubles
+    weight: NDArray[np.float32]
     bias: Doubles | None
 
 
@@ -68,9 +68,10 @@ Step = Affine | ScaleShift | Apply | Drop | Normalize | Flat
 
 
 def folded_steps(network: Network) -> list[tuple[int, Step]]:
-    """The steps of eval mode, each with the index of its layer in the spec; all arrays are float64.
+    """The steps of eval mode, each with the index of its layer in the spec.
 
-    Gaussian noise is nothing in eval mode, and is left out.
+    Gaussian noise is nothing in eval mode, and is left out. Folding is float64; weights, which may be large, are
+    rounded to float32 at once.
     """
     steps: list[tuple[int, Step]] = []
     for index, (module, line) in enumerate(zip(network.layers, summarize(network.spec).layers, strict=True)):
@@ -93,7 +94,7 @@ def _add_batch_norm(steps: list[tuple[int, Step]], index: int, module: BatchNorm
     match steps[-1] if steps else None:
         case (before, Affine(weight=weight, bias=bias)):
             offset = shift if bias is None else bias * scale + shift
-            steps[-1] = (before, Affine(weight * scale, offset))
+            steps[-1] = (before, Affine((weight * scale).astype(np.float32), offset))
         case _:
             steps.append((index, ScaleShift(scale, shift)))
 
@@ -102,7 +103,7 @@ def _steps(module: nn.Module, channels: int) -> list[Step]:
     match module:
         case DenseModule():
             bias = None if module.bias is None else _doubles(module.bias)
-            return [Affine(_doubles(module.weight).T, bias), *_applied(module.activation)]
+            return [Affine(module.weight.detach().cpu().numpy().T, bias), *_applied(module.activation)]
         case ActivationModule():
             return _applied(module.function)
         case DropoutModule():

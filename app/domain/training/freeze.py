@@ -66,8 +66,8 @@ class _Graph:
         self.constants: list[TensorProto] = []
         self.last = INPUT
 
-    def constant(self, name: str, values: NDArray[np.float64]) -> str:
-        self.constants.append(numpy_helper.from_array(values.astype("<f4"), name))
+    def constant(self, name: str, values: NDArray[np.floating]) -> str:
+        self.constants.append(numpy_helper.from_array(values.astype("<f4", order="C"), name))
         return name
 
     def add(
@@ -129,5 +129,6 @@ def _model(graph: _Graph, shape: tuple[int, ...], kind: str, outputs: int, tile:
     built = helper.make_graph(graph.nodes, "frozen", [source], [result], graph.constants)
     model = helper.make_model(built, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
     helper.set_model_props(model, {FORMAT_KEY: FORMAT, TILE_KEY: str(tile)})
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    content = bytes(model.SerializeToString(deterministic=True))
+    onnx.checker.check_model(content, full_check=True)
+    return content

@@ -1,0 +1,12 @@
+"""What answers brings no training library along."""
+
+import subprocess
+import sys
+
+ANSWERS = "app.domain.inference.frozen, app.domain.inference.evaluation, app.domain.data.rows, app.domain.data.stored"
+
+
+def test_what_answers_imports_neither_torch_nor_onnx() -> None:
+    program = f"import sys, {ANSWERS}; print(sorted({{'torch', 'onnx', 'scipy', 'pandas'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
