@@ -9,7 +9,6 @@ from app.storage import datasets, runs
 from app.storage.database import Session
 from app.storage.jobs import Claim
 from app.storage.tables import DatasetRow
-from app.worker.channel import Message
 
 
 class StoredColumns(Frozen):
@@ -38,11 +37,11 @@ class Order(Frozen):
         return TrainingSettings.model_validate(self.training)
 
 
-def order_for(session: Session, held: Claim, data_dir: str) -> Message:
+def order_for(session: Session, held: Claim, data_dir: str) -> Order:
     """The order for the run of a claimed job."""
     run = runs.of_job(session, held.job_id)
     other = run.validation_dataset_id
-    order = Order(
+    return Order(
         data_dir=data_dir,
         folder=f"runs/{run.id}/attempt-{held.attempt}",
         network=run.network,
@@ -50,7 +49,6 @@ def order_for(session: Session, held: Claim, data_dir: str) -> Message:
         data=_columns(datasets.get(session, run.project, run.dataset_id)),
         validation=_columns(datasets.get(session, run.project, other)) if other else None,
     )
-    return {"kind": "order", "order": order.model_dump(mode="json")}
 
 
 def _columns(row: DatasetRow) -> StoredColumns:

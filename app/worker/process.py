@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from app.worker.channel import Message, Receiver, Sender
 
 
 class Trainer:
-    """Starts at once and imports torch while it waits for its one order."""
+    """Starts at once, and imports torch while it waits for its first order."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
@@ -40,6 +41,14 @@ class Trainer:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    def resident_bytes(self) -> int:
+        """Memory that it holds now; 0 when it is gone."""
+        try:
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        except FileNotFoundError:
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def exit_status(self) -> int:
         """Waits for its end; negative when a signal ended it."""

@@ -15,20 +15,24 @@ from app.worker.orders import order_for
 from app.worker.process import Trainer
 from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch, told
 
+LARGEST_IDLE_BYTES = 1 << 30
 _LOG = logging.getLogger("dropnorm.worker")
 
 
 class Supervisor:
-    """One job at a time, and one spare trainer. `stop` may be set from a signal handler or another thread."""
+    """One job at a time, by one trainer that waits between jobs with torch imported.
+
+    `stop` may be set from a signal handler or another thread.
+    """
 
     def __init__(self, database: Database, data_dir: str, worker_id: str, project: str) -> None:
         self.database, self.data_dir, self.worker_id, self.project = database, data_dir, worker_id, project
         self.stop = threading.Event()
-        self._spare: Trainer | None = None
+        self._trainer: Trainer | None = None
 
     def run(self) -> None:
         """Works until `stop` is set, then hands its job back and leaves no process behind."""
-        self._spare = Trainer()
+        self._ready_trainer()
         seen_at = -HEARTBEAT_SECONDS
         try:
             while not self.stop.is_set():
@@ -41,8 +45,7 @@ class Supervisor:
                 else:
                     self._work(held)
         finally:
-            if self._spare is not None:
-                self._spare.kill()
+            self._drop_trainer()
 
     def report_alive(self) -> None:
         with told("the worker could not report"), self.database.write() as session:
@@ -61,24 +64,36 @@ class Supervisor:
             return None
 
     def _work(self, held: Claim) -> None:
-        trainer = self._spare if self._spare is not None and self._spare.alive else Trainer()
-        self._spare = None
+        trainer = self._ready_trainer()
         _LOG.info("attempt %d of %s begins", held.attempt, held.job_id)
         try:
             with self.database.read() as session:
                 order = order_for(session, held, self.data_dir)
-            trainer.order(order)
-            self._spare = Trainer()
-            Watch(self.database, held, trainer, self.stop, self.report_alive).run()
+            trainer.order({"kind": "order", "order": order.model_dump(mode="json")})
+            Watch(self.database, held, order.folder, trainer, self.stop, self.report_alive).run()
         except LostJob as lost:
             _LOG.warning("%s", lost.detail)
+            self._drop_trainer()
         except DropnormError as error:
             self._fail(held, error.code, error.detail)
         except Exception:  # noqa: BLE001 - the worker must outlive what one run meets
             _LOG.exception("attempt %d of %s failed", held.attempt, held.job_id)
             self._fail(held, "internal", "the worker failed; the failure is in its log")
-        finally:
-            trainer.kill()
+            self._drop_trainer()
+        if not self.stop.is_set():
+            self._ready_trainer()
+
+    def _ready_trainer(self) -> Trainer:
+        """The trainer that waits; a new one in place of one that is gone or holds on to much memory."""
+        if self._trainer is None or not self._trainer.alive or self._trainer.resident_bytes() > LARGEST_IDLE_BYTES:
+            self._drop_trainer()
+            self._trainer = Trainer()
+        return self._trainer
+
+    def _drop_trainer(self) -> None:
+        if self._trainer is not None:
+            self._trainer.kill()
+            self._trainer = None
 
     def _fail(self, held: Claim, code: str, message: str) -> None:
         with told("the failure could not be recorded"), self.database.write() as session:

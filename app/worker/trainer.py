@@ -1,13 +1,16 @@
-"""The child process that computes: it waits for one order with torch imported, trains, publishes files, and ends.
+"""The child process that computes: it waits for orders with torch imported, trains, and publishes files.
 
 It reports over its standard output; whatever else prints goes to standard error. It knows no database.
 """
 
 import logging
 import os
+import queue
+import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 
 import orjson
 import torch
@@ -19,27 +22,58 @@ from app.worker.attempt import Attempt, Stopped
 from app.worker.channel import Sender
 from app.worker.environment import environment
 from app.worker.orders import Order
+from app.worker.rehearsal import rehearse
 
 _LOG = logging.getLogger("dropnorm.trainer")
 
 
 def main(parent: int) -> None:
-    """Serves the supervisor `parent`, and dies with it."""
+    """Serves the supervisor `parent`, one order after another, and dies with it."""
     die_with(parent)
     setproctitle("dropnorm trainer: waiting")
+    # Ctrl-C is for the supervisor, which ends this process in its own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     reports = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     # One thread: the faster choice for such networks, and the only one that gives the same bits every time.
     torch.set_num_threads(1)
-    line = sys.stdin.buffer.readline()
-    if line:
-        _serve(Order.model_validate(orjson.loads(line)["order"]), Sender(reports))
+    rehearse()
+    desk = Desk()
+    for order in desk.orders():
+        _serve(order, Sender(reports), desk.stop)
+        setproctitle("dropnorm trainer: waiting")
 
 
-def _serve(order: Order, sender: Sender) -> None:
+class Desk:
+    """Where messages of the supervisor arrive: orders are queued, the wish to stop one is heard while it runs."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._orders: queue.Queue[Order | None] = queue.Queue()
+        self._current = ""
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def orders(self) -> Iterator[Order]:
+        """Orders as they come, until the supervisor closes its end."""
+        while (order := self._orders.get()) is not None:
+            self.stop.clear()
+            self._current = order.folder
+            yield order
+            self._current = ""
+
+    def _listen(self) -> None:
+        for line in sys.stdin.buffer:
+            message = orjson.loads(line)
+            if message["kind"] == "order":
+                self._orders.put(Order.model_validate(message["order"]))
+            elif message["folder"] == self._current:
+                self.stop.set()
+        self.stop.set()
+        self._orders.put(None)
+
+
+def _serve(order: Order, sender: Sender, stop: threading.Event) -> None:
     setproctitle(f"dropnorm trainer: {order.folder}")
-    stop = threading.Event()
-    threading.Thread(target=_listen, args=(stop,), daemon=True).start()
     try:
         sender.send({"kind": "started", "environment": environment()})
         sender.send(Attempt(order, sender, stop).run())
@@ -55,12 +89,6 @@ def _serve(order: Order, sender: Sender) -> None:
         traceback.print_exc()
         message = "the training process failed; the failure is in the worker's log"
         sender.send({"kind": "failed", "code": "internal", "message": message})
-
-
-def _listen(stop: threading.Event) -> None:
-    # Anything more on standard input is the wish to stop; its end means that the supervisor is gone.
-    sys.stdin.buffer.readline()
-    stop.set()
 
 
 if __name__ == "__main__":

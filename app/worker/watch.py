@@ -27,10 +27,16 @@ class Watch:
     """One attempt, from its order to its end."""
 
     def __init__(
-        self, database: Database, held: Claim, trainer: Trainer, stop: threading.Event, report_alive: Callable[[], None]
+        self,
+        database: Database,
+        held: Claim,
+        folder: str,
+        trainer: Trainer,
+        stop: threading.Event,
+        report_alive: Callable[[], None],
     ) -> None:
         self.database, self.held, self.trainer, self.stop = database, held, trainer, stop
-        self._report_alive = report_alive
+        self._folder, self._report_alive = folder, report_alive
         self._asked_to_cancel_at: float | None = None
         self._ended = False
 
@@ -61,7 +67,7 @@ class Watch:
             with told("a cancel could not be looked for"), self.database.read() as session:
                 if jobs.cancel_requested(session, self.held):
                     self._asked_to_cancel_at = moment
-                    self.trainer.order({"kind": "stop"})
+                    self.trainer.order({"kind": "stop", "folder": self._folder})
         elif moment - self._asked_to_cancel_at > GRACE_SECONDS:
             self._end(lambda session: records.cancelled(session, self.held))
 
