@@ -8,15 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.training.build import build
 from app.domain.training.data import TrainingData
 from app.domain.training.events import Step
 from app.domain.training.loop import train
 from app.domain.training.modules import BatchNormModule
 from app.domain.training.run import TrainingRun
-from app.domain.training.statistics import Moments
+from app.domain.training.statistics import Moments, layer_inputs
 from tests.training.cases import (
     BATCH_NORM,
     CLASSES,
+    INPUTS,
     begin,
     class_rows,
     dense,
@@ -62,6 +64,24 @@ def test_every_layer_gets_the_statistics_of_what_it_is_given_in_eval_mode() -> N
                 np.testing.assert_allclose(layer.running_mean.numpy(), inputs.numpy().mean(0), rtol=1e-4, atol=1e-6)
                 np.testing.assert_allclose(layer.running_var.numpy(), inputs.numpy().var(0, ddof=1), rtol=1e-4)
             inputs = layer(inputs)
+
+
+def test_whatever_mode_the_caller_left_the_network_in_its_inputs_are_those_of_eval_mode() -> None:
+    data = class_rows(20)
+    network = build(spec(dropout(0.5), norm(), *CLASSES), 0)
+    network.train()
+    assert torch.equal(layer_inputs(network, data, 1, 0, 20), data.features)
+
+
+def test_dropout_before_batch_norm_shifts_the_variance_between_training_and_eval_mode() -> None:
+    # Li et al. 2019, Eq. 8: for zero mean, the variance in eval mode is 1 - rate of the one in training.
+    for rate in (0.3, 0.5):
+        module = build(spec(dropout(rate), *CLASSES), 0).layers[0]
+        rows = torch.randn(40_000, INPUTS, generator=torch.Generator().manual_seed(0))
+        module.train()
+        in_training = module(rows).var()
+        module.eval()
+        assert float(module(rows).var() / in_training) == pytest.approx(1 - rate, rel=0.01)
 
 
 def test_only_the_running_statistics_change() -> None:

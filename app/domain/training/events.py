@@ -14,9 +14,10 @@ class Step:
 
     In the phase "training", `step` of the epoch's `steps` are done; epochs count from 1. In the phase "statistics",
     `step` of `steps` batches of the population statistics are done; it opens with 0, the served weights in place and
-    their running statistics still as training left them.
+    their running statistics still as training left them. `epoch` is then one past the last.
 
-    A caller that sets `finish` ends training after this step: its epoch is reported, the rest follows as ever.
+    A caller that sets `finish` ends training after this step: its epoch is reported over the steps it had, the best
+    weights and the population statistics follow as ever. `finish` is a wish of the caller's and no part of the state.
     """
 
     steps: int

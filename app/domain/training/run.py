@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from app.domain.network.shapes import summarize
-from app.domain.plan.batches import BatchPlan
+from app.domain.plan.batches import BatchPlan, check_batches
 from app.domain.plan.compatibility import check_settings, resolved_loss
 from app.domain.plan.settings import TrainingSettings
 from app.domain.task import Task
@@ -77,12 +77,13 @@ def start(
     `plan` is for the rows of `data`. `target_scale` is the standard deviation by which targets were divided, for
     errors in their own units. `horizon_epochs` is what a schedule is stretched over, `settings.epochs` unless given.
 
-    Raises `InvalidSettings` where the settings do not fit the network or the rows, or have no seed.
+    Raises `InvalidSettings` where settings or plan do not fit the network or the rows, or without a seed.
     """
     held_out = validation if validation is not None else TrainingData(data.features[:0], data.targets[:0])
     classes = not data.targets.is_floating_point()
     task = Task.CLASSIFICATION if classes else Task.REGRESSION
     check_settings(network.spec, task, settings)
+    check_batches(network.spec, plan)
     _check_monitored(settings, held_out)
     network.position.seed = _seed(settings)
     device = next(network.parameters()).device

@@ -62,9 +62,10 @@ def restore(
     if numbers.phase == "training" and numbers.steps != run.plan.steps:
         raise Damaged(f"the checkpoint has {numbers.steps} steps an epoch; this run has {run.plan.steps}")
     run.moments.rows = numbers.moments_rows
-    run.moments.mean, run.moments.squares = (tensor.clone() for tensor in moments)
+    device = run.sums.totals.device
+    run.moments.mean, run.moments.squares = (tensor.to(device, copy=True) for tensor in moments)
     run.sums.rows = numbers.rows_summed
-    run.best.weights = {name: tensor.clone() for name, tensor in _part(tensors, "best.").items()}
+    run.best.weights = {name: tensor.to(device, copy=True) for name, tensor in _part(tensors, "best.").items()}
     _restore_optimizer(run, _part(tensors, "optimizer."))
     _restore_numbers(run, numbers)
     if not new_horizon:
