@@ -1,6 +1,7 @@
 """The command line: `dropnorm serve`, `worker`, `migrate`, `demo`."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from app.errors import DropnormError
-from app.settings import Settings, load
+from app.settings import LOG_FORMAT, Settings, load
 
 app = typer.Typer(
     name="dropnorm",
@@ -37,10 +38,9 @@ def serve(
         settings = load(
             host=host, port=port, workers=workers, processes=processes, data_dir=data_dir, database_url=database_url
         )
-        # Imported here: `--help` and the other commands need no web framework.
-        from app import main
-
-        main.serve(settings, ready=_greeting)
+        _migrate(settings)
+    # What the command line and the migration loaded is of no use to the server, so it starts as a fresh process.
+    os.execve(sys.executable, [sys.executable, "-m", "app.main"], os.environ | settings.environment())  # noqa: S606
 
 
 @app.command()
@@ -52,19 +52,21 @@ def worker(
     """One training worker, for a database that other processes serve."""
     with _told():
         settings = load(data_dir=data_dir, database_url=database_url)
-        from app import main
+        # Imported here, as below: `--help` needs none of it.
+        from app.worker.supervisor import work
 
-        main.work(settings, parent)
+        if parent is not None:
+            from app.ingest.bounds import die_with
+
+            die_with(parent)
+        work(settings.database, settings.data_dir)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's tables up to date. `serve` does so by itself."""
     with _told():
-        settings = load(data_dir=data_dir, database_url=database_url)
-        from app import main
-
-        main.migrate(settings)
+        _migrate(load(data_dir=data_dir, database_url=database_url))
     typer.echo("the database is up to date")
 
 
@@ -79,20 +81,22 @@ def demo() -> None:
 
 def main() -> None:
     """The entry point: commands log to standard error, one line an event."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     # Alembic tells of its plugins at every import; the migration itself is told by the command.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     app()
 
 
-def _greeting(settings: Settings) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{settings.port}"
-    typer.echo(f"dropnorm serves {address}  (data in {settings.data_dir.resolve()})")
-    typer.echo("  no keys: whoever reaches this address may use it, so it listens on loopback alone")
-    typer.echo("  next, upload a table whose last column is to be predicted:")
-    typer.echo(f"    curl -F file=@data.csv {address}/api/v1/datasets")
-    typer.echo(f"  every call: {address}/docs")
+def _migrate(settings: Settings) -> None:
+    from app.storage import migrations
+    from app.storage.database import Database
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    try:
+        migrations.upgrade(database)
+    finally:
+        database.close()
 
 
 @contextmanager

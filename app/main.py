@@ -1,14 +1,13 @@
-"""Where the parts are put together: the API process, the worker process, and both side by side."""
+"""Where the parts are put together: the API process, with its embedded workers beside it."""
 
 import ipaddress
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -16,12 +15,9 @@ import uvicorn
 import uvicorn.supervisors
 from fastapi import FastAPI
 
-from app.ingest.bounds import die_with
 from app.serving.catalogue import Catalogue
 from app.serving.registry import Registry
-from app.settings import Settings, SettingsError, load
-from app.storage import migrations
-from app.storage.base import DEFAULT_PROJECT
+from app.settings import LOG_FORMAT, Settings, SettingsError, load
 from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.web.app import create_app
@@ -69,14 +65,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, ready: Callable[[Settings], None]) -> None:
-    """The API with its embedded workers, until a signal ends it; tells `ready` first. Leaves no process behind.
+def serve(settings: Settings) -> None:
+    """The API with its embedded workers, until a signal ends it. Leaves no process behind.
 
-    Raises `SettingsError` where the address cannot be listened on.
+    The database must be migrated. Raises `SettingsError` where the address cannot be listened on.
     """
     _check_host(settings)
-    migrate(settings)
-    os.environ.update(settings.environment())
     config = uvicorn.Config(
         "app.main:api",
         factory=True,
@@ -91,36 +85,12 @@ def serve(settings: Settings, ready: Callable[[Settings], None]) -> None:
         h11_max_incomplete_event_size=64 << 10,
     )
     listener = _listen(settings)
-    ready(settings)
+    _greet(settings)
     with listener, _workers(settings):
         if settings.processes > 1:
             uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
         else:
             Server(config).run(sockets=[listener])
-
-
-def migrate(settings: Settings) -> None:
-    """Brings the database up to date; of several processes that start at once, one does it."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
-    try:
-        migrations.upgrade(database)
-    finally:
-        database.close()
-
-
-def work(settings: Settings, parent: int | None = None) -> None:
-    """One worker, until SIGTERM or SIGINT; with a `parent` it also dies with that process."""
-    # Imported here: the API process has no use for it.
-    from app.worker.supervisor import Supervisor
-
-    if parent is not None:
-        die_with(parent)
-    name = f"{socket.gethostname()}-{os.getpid()}"
-    supervisor = Supervisor(Database(settings.database), str(settings.data_dir.resolve()), name, DEFAULT_PROJECT)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stop.set())
-    supervisor.run()
 
 
 @contextmanager
@@ -180,3 +150,24 @@ def _check_host(settings: Settings) -> None:
             f"DROPNORM_HOST {settings.host} is not loopback and there are no keys: name the hosts that may be "
             "asked for in DROPNORM_ALLOWED_HOSTS, and keep the port closed to strangers"
         )
+
+
+def _greet(settings: Settings) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{settings.port}"
+    lines = [
+        f"dropnorm serves {address}  (data in {settings.data_dir.resolve()})",
+        "  no keys: whoever reaches this address may use it, so it listens on loopback alone",
+        "  next, upload a table whose last column is to be predicted:",
+        f"    curl -F file=@data.csv {address}/api/v1/datasets",
+        f"  every call: {address}/docs",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    try:
+        serve(load())
+    except SettingsError as error:
+        sys.exit(f"dropnorm: {error.detail}")

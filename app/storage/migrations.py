@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.storage.database import MIGRATIONS, Database
@@ -23,13 +21,6 @@ def upgrade(database: Database, revision: str = "head") -> None:
 def downgrade(database: Database, revision: str) -> None:
     with _locked(database) as connection:
         command.downgrade(configuration(connection), revision)
-
-
-def is_current(database: Database) -> bool:
-    """Whether the database stands at the newest migration that this code knows."""
-    with database.engine.connect() as connection:
-        here = MigrationContext.configure(connection).get_current_heads()
-    return set(here) == set(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
 def configuration(connection: Connection) -> Config:

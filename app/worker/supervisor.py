@@ -4,11 +4,16 @@ The clock and the database are here; the mathematics is in the trainer, which ha
 """
 
 import logging
+import os
+import signal
+import socket
 import threading
 import time
+from pathlib import Path
 
 from app.errors import DropnormError, StorageFull, Unavailable
 from app.storage import jobs, records
+from app.storage.base import DEFAULT_PROJECT
 from app.storage.database import Database
 from app.storage.jobs import Claim, LostJob
 from app.worker.orders import order_for
@@ -32,7 +37,10 @@ class Supervisor:
 
     def run(self) -> None:
         """Works until `stop` is set, then hands its job back and leaves no process behind."""
-        self._ready_trainer()
+        trainer = self._ready_trainer()
+        # Not seen as a worker before it can work, so that readiness tells the truth.
+        while trainer.alive and not self.stop.is_set() and not any(trainer.messages(POLL_SECONDS)):
+            continue
         seen_at = -HEARTBEAT_SECONDS
         try:
             while not self.stop.is_set():
@@ -98,3 +106,12 @@ class Supervisor:
     def _fail(self, held: Claim, code: str, message: str) -> None:
         with told("the failure could not be recorded"), self.database.write() as session:
             records.failed(session, held, code, message)
+
+
+def work(database_url: str, data_dir: Path) -> None:
+    """One worker, until SIGTERM or SIGINT."""
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    supervisor = Supervisor(Database(database_url), str(data_dir.resolve()), name, DEFAULT_PROJECT)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop.set())
+    supervisor.run()

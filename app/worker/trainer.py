@@ -37,10 +37,12 @@ def main(parent: int) -> None:
     os.dup2(2, 1)
     # One thread: the faster choice for such networks, and the only one that gives the same bits every time.
     torch.set_num_threads(1)
+    sender = Sender(reports)
     rehearse()
+    sender.send({"kind": "ready"})
     desk = Desk()
     for order in desk.orders():
-        _serve(order, Sender(reports), desk.stop)
+        _serve(order, sender, desk.stop)
         setproctitle("dropnorm trainer: waiting")
 
 

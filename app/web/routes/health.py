@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from app.errors import DropnormError
-from app.storage import jobs, migrations
+from app.storage import jobs, revision
 from app.web.context import Context
 from app.web.dependencies import Parts
 
@@ -36,7 +36,7 @@ def front_door(request: Request) -> Response:
 
 def _database(parts: Context) -> str:
     try:
-        return "ok" if migrations.is_current(parts.database) else "not migrated: run `dropnorm migrate`"
+        return "ok" if revision.is_current(parts.database) else "not migrated: run `dropnorm migrate`"
     except DropnormError as error:
         return error.detail
 
