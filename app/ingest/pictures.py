@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from app.domain.data.columns import Columns
 from app.errors import InvalidDataset
-from app.ingest.exif import orientation
+from app.ingest.exif import orientation, without_metadata
 from app.ingest.limits import PICTURE_PIXELS, PICTURE_SIDE
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -40,12 +40,10 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     16-bit samples keep their upper 8 bits; the longest side is reduced to `PICTURE_SIDE`. Animated PNGs are refused.
     Raises InvalidDataset with code `picture_invalid`, saying what was wrong.
     """
-    image = _opened(data)
+    image, exif = _opened(data)
     width, height = image.size
     if width * height > PICTURE_PIXELS:
         raise _invalid(f"it declares {width:,} x {height:,} pixels; {PICTURE_PIXELS:,} are allowed")
-    if getattr(image, "is_animated", False):
-        raise _invalid("it is animated")
     if isinstance(image, JpegImageFile):
         # libjpeg reduces by 2, 4 or 8 while it decodes; what is left to reduce is left twice as large.
         image.draft(None, (2 * PICTURE_SIDE, 2 * PICTURE_SIDE))
@@ -54,17 +52,22 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         rgb = _on_white(_reduced(_plain(image)))
     except _DAMAGE as error:
         raise _invalid("it is truncated or damaged") from error
-    turn = _UPRIGHT.get(orientation(image.info.get("exif")))
+    turn = _UPRIGHT.get(orientation(exif))
     return np.array(rgb if turn is None else rgb.transpose(turn), np.uint8)
 
 
-def _opened(data: bytes) -> PngImageFile | JpegImageFile:
-    """The file with its header read and nothing decoded."""
+def _opened(data: bytes) -> tuple[PngImageFile | JpegImageFile, object]:
+    """The file with its header read and nothing decoded, and its EXIF bytes."""
     try:
         if data.startswith(_PNG):
-            return PngImageFile(io.BytesIO(data))
+            if b"acTL" in data[: max(0, data.find(b"IDAT"))]:
+                raise _invalid("it is animated")
+            png = PngImageFile(io.BytesIO(data))
+            return png, png.info.get("exif")
         if data.startswith(_JPEG):
-            return JpegImageFile(io.BytesIO(data))
+            # Pillow warns of damaged metadata, which concerns nobody here.
+            plain, exif = without_metadata(data)
+            return JpegImageFile(io.BytesIO(plain)), exif
     except _DAMAGE as error:
         raise _invalid("its header is damaged") from error
     raise _invalid("it is neither PNG nor JPEG")

@@ -97,7 +97,8 @@ def test_exif_turns_a_picture_upright(orientation: int, form: str) -> None:
     "exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"]
 )
 def test_damaged_exif_is_as_none(exif: bytes) -> None:
-    assert close(decode(encoded(IMAGE, "JPEG", exif=exif, quality=95)), SCENE, 3)
+    for form in ("PNG", "JPEG"):
+        assert close(decode(encoded(IMAGE, form, exif=b"Exif\0\0" + exif, quality=95)), SCENE, 3)
 
 
 def test_an_orientation_that_is_none_is_as_none() -> None:
