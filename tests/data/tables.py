@@ -44,12 +44,16 @@ def table(features: dict[str, Typed], target: tuple[str, Sequence[Cell]]) -> Col
     )
 
 
-def pictures(images: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]], labels: Sequence[str]) -> Columns:
+def pictures(
+    images: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]],
+    labels: Sequence[str],
+    kind: Kind = Kind.PICTURES,
+) -> Columns:
     """A dataset of pictures, each uint8 [height, width, 3]."""
     classes = tuple(sorted(set(labels)))
     counts = Counter(labels)
     schema = DatasetSchema(
-        kind=Kind.PICTURES,
+        kind=kind,
         task=Task.CLASSIFICATION,
         rows=len(labels),
         features=(Column(name="picture", type=ColumnType.PICTURE, place=0),),

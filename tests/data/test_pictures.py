@@ -6,7 +6,8 @@ import pytest
 from app.domain.data.features import fit
 from app.domain.data.pictures import array_features, picture_features
 from app.domain.data.preprocessing import PictureInput
-from app.domain.data.stored import compact_columns, encode_columns
+from app.domain.data.schema import Kind
+from app.domain.data.stored import encode_columns
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.inputs import input_shape_for
 from app.errors import InvalidNetwork, InvalidRows
@@ -40,6 +41,14 @@ def test_a_flat_input_is_the_same_picture_row_major() -> None:
     flat = encode_columns(fit(columns, np.arange(3), (108,)), columns, np.arange(3))
     deep = encode_columns(fit(columns, np.arange(3), (6, 6, 3)), columns, np.arange(3))
     assert np.array_equal(flat, deep.reshape(3, -1))
+
+
+def test_an_array_of_pictures_is_pictures() -> None:
+    columns, array = (pictures(IMAGES, ["a", "b", "a"], kind) for kind in (Kind.PICTURES, Kind.ARRAY))
+    preprocessing = fit(array, np.arange(3), input_shape_for(spec("dense"), array.schema, array.shapes))
+    assert preprocessing.input_shape == (108,)
+    features, same = (encode_columns(preprocessing, each, np.arange(3)) for each in (array, columns))
+    assert np.array_equal(features, same)
 
 
 def test_pictures_of_any_size_are_resized_height_first() -> None:
@@ -109,17 +118,6 @@ def test_a_picture_sent_is_the_picture_stored_bit_for_bit(shape: tuple[int, ...]
     assert picture_features(preprocessing.picture, IMAGES).tobytes() == stored.tobytes()
     assert array_features(preprocessing.picture, np.stack(IMAGES)).tobytes() == stored.tobytes()
     assert array_features(preprocessing.picture, stored).tobytes() == stored.tobytes()
-
-
-def test_compact_pictures_are_the_same_pixels_before_the_division() -> None:
-    columns = pictures(IMAGES, ["a", "b", "a"])
-    preprocessing = fit(columns, np.arange(3), (75,))
-    compact = compact_columns(preprocessing, columns, np.arange(3))
-    assert compact.dtype == np.dtype(np.uint8)
-    assert compact.shape == (3, 75)
-    assert np.array_equal(
-        compact.astype(np.float32) / np.float32(255), encode_columns(preprocessing, columns, np.arange(3))
-    )
 
 
 def test_a_float_array_may_stay_whole_for_a_flat_input() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from app.domain.data.preprocessing import ClassTarget, NumberTarget, Scale, Target
 from app.domain.inference.frozen import FrozenNetwork
@@ -180,6 +180,34 @@ def test_the_proof_sees_a_forgotten_eval_mode() -> None:
         in_training = network.train().answer(torch.from_numpy(rows)).numpy()
     assert np.abs(in_training - frozen.answer(rows)).max() > 0.01
     assert prove(network, frozen, target, rows).largest_difference < 1e-5
+
+
+def test_the_proof_sees_an_answer_that_depends_on_other_rows() -> None:
+    spec = NetworkSpec.model_validate({"layers": [{"type": "dense"}]}).resolved((1,), Task.REGRESSION, 0)
+    largest = helper.make_node("ReduceMax", ["input"], ["largest"], axes=[0], keepdims=1)
+    source, result = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("input", "value")
+    )
+    graph = helper.make_graph(
+        [largest, helper.make_node("Sub", ["input", "largest"], ["value"])], "g", [source], [result]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"format": "1", "tile_rows": "32"})
+    dependent = FrozenNetwork(model.SerializeToString())
+    target, rows = NumberTarget(name="y", scale=SCALE), np.abs(rows_for(spec, 20, 1))
+    assert not prove(trained(spec, 1), dependent, target, rows).bit_equal_alone_batched_shuffled
+
+
+def test_where_bits_depend_on_the_place_in_a_tile_the_tile_becomes_one_row() -> None:
+    layers = [{"type": "dense", "units": 7, "activation": "elu"}, {"type": "dense", "units": 3}]
+    spec = NetworkSpec.model_validate({"layers": layers}).resolved((5,), Task.CLASSIFICATION, 3)
+    network = trained(spec, 1)
+    target, rows = target_of(network, Task.CLASSIFICATION), rows_for(spec, 500, 1)
+    # Seven elu values a row, two rows a tile: the four-wide kernel reaches some rows' values and not others'.
+    uneven = prove(network, FrozenNetwork(freeze(network, target, 2)), target, rows)
+    _, frozen, parity = freeze_and_prove(network, target, rows, tile=2)
+    assert not uneven.bit_equal_alone_batched_shuffled
+    assert (frozen.tile_rows, parity.bit_equal_alone_batched_shuffled) == (1, True)
 
 
 def test_a_network_that_diverged_is_not_published() -> None:

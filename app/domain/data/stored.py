@@ -27,16 +27,6 @@ def encode_columns(preprocessing: Preprocessing, columns: Columns, rows: Rows) -
     return scaled_pixels(pixels).reshape(len(rows), *preprocessing.input_shape)
 
 
-def compact_columns(
-    preprocessing: Preprocessing, columns: Columns, rows: Rows
-) -> NDArray[np.float32] | NDArray[np.uint8]:
-    """As `encode_columns`, but pictures stay uint8 0–255, [n, *input_shape], a quarter of the memory."""
-    check_columns(preprocessing, columns.schema)
-    if preprocessing.picture is None:
-        return _encoded(preprocessing, columns, rows)
-    return stored_pixels(preprocessing.picture, columns, rows).reshape(len(rows), *preprocessing.input_shape)
-
-
 def _encoded(preprocessing: Preprocessing, columns: Columns, rows: Rows) -> NDArray[np.float32]:
     features = np.empty((len(rows), preprocessing.width), dtype=np.float32)
     encoder = Encoder(preprocessing)

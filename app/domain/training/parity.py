@@ -30,15 +30,15 @@ class Parity:
 
 
 def freeze_and_prove(
-    network: Network, target: Target, features: NDArray[np.float32]
+    network: Network, target: Target, features: NDArray[np.float32], tile: int | None = None
 ) -> tuple[bytes, FrozenNetwork, Parity]:
     """Freezes `network` (the ONNX file, and what it answers with) and proves it on rows of `features`.
 
     `features` is float32 [n, *input_shape], n at least 1: validation rows, or training rows where there are none.
-    Where a row's bits are seen to depend on its neighbours, the tile becomes one row. Raises `Diverged` where the
-    network's own answers are not finite. Leaves `network` in eval mode.
+    `tile` is by default what `tile_rows` says. Where a row's bits are seen to depend on its neighbours, the tile
+    becomes one row. Raises `Diverged` where the network's own answers are not finite. Leaves `network` in eval mode.
     """
-    content = freeze(network, target, tile_rows(network.spec))
+    content = freeze(network, target, tile or tile_rows(network.spec))
     frozen = FrozenNetwork(content)
     parity = prove(network, frozen, target, features)
     if not parity.bit_equal_alone_batched_shuffled and frozen.tile_rows > 1:
