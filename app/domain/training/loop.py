@@ -128,9 +128,15 @@ def _check_weights(run: TrainingRun) -> None:
 
 
 def _diverged(run: TrainingRun, what: str) -> Diverged:
-    step = run.step
-    rate = _learning_rate(run, (step.epoch - 1) * step.steps + step.step - 1)
     return Diverged(
-        f"training diverged: {what} was no longer a finite number at step {step.step} of epoch {step.epoch}, with a "
-        f"learning rate of {rate:g}; try a learning rate ten times smaller, or set gradient_clip_norm to 1"
+        f"training diverged: {what} was no longer a finite number {_place(run)}; try a learning rate ten times "
+        "smaller, or set gradient_clip_norm to 1"
     )
+
+
+def _place(run: TrainingRun) -> str:
+    step = run.step
+    if step.phase == "statistics":
+        return "in the population statistics"
+    rate = _learning_rate(run, (step.epoch - 1) * step.steps + step.step - 1)
+    return f"at step {step.step} of epoch {step.epoch}, with a learning rate of {rate:g}"
