@@ -34,10 +34,18 @@ def answered(order: Order) -> Answer:
     except DropnormError as error:
         return Answer(failure=Failure.of(error))
     except MemoryError:
-        limit = order.limits.memory_bytes >> 20
-        return Answer(failure=Failure.of(TooLarge(f"Reading the file takes more than {limit} MB of memory.")))
+        return Answer(failure=Failure.of(_memory(order)))
+    except RuntimeError as error:
+        # What Python says where there is no memory for another thread's stack.
+        if "start new thread" not in str(error):
+            raise
+        return Answer(failure=Failure.of(_memory(order)))
     except OSError as error:
         return Answer(failure=Failure.of(_disk(error)))
+
+
+def _memory(order: Order) -> DropnormError:
+    return TooLarge(f"Reading the file takes more than {order.limits.memory_bytes >> 20} MB of memory.")
 
 
 def _disk(error: OSError) -> DropnormError:

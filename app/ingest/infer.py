@@ -12,8 +12,15 @@ from app.ingest.arrow import Cells
 from app.ingest.convert import present
 from app.ingest.table import Look
 
-_WITH_COMMAS = r"[+-]?(?:[0-9]+,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?)"
-"""A decimal comma, or commas between thousands: numbers that are not guessed at."""
+_MEANT = "|".join(
+    (
+        r"[+-]?[0-9]+,[0-9]+",  # a decimal comma
+        r"[+-]?[0-9]{1,3}(?:[,_][0-9]{3})+(?:\.[0-9]+)?",  # thousands set apart
+        r"[+-]?\p{Nd}+(?:\.\p{Nd}*)?",  # digits of other scripts
+        r"(?i:[+-]?(?:inf|infinity|nan))",
+    )
+)
+"""Cells that are no numbers here but are meant as such: they are named rather than taken for words."""
 _ASKED_FIRST = 200
 NUMERIC_SHARE = 0.9
 """Where this share of the present cells are numbers, the others are taken for mistakes, which are named."""
@@ -61,7 +68,7 @@ def _codes_of(cell: Cells, parsed: NDArray[np.float64]) -> bool:
 def _text(name: str, cell: Cells, count: int) -> Look:
     texts, times = arrow.counted(cell)
     are_numbers = arrow.matching(texts, cells.NUMBER)
-    meant = are_numbers | arrow.matching(texts, _WITH_COMMAS)
+    meant = are_numbers | arrow.matching(texts, _MEANT)
     if times[meant].sum() >= NUMERIC_SHARE * count:
         return Look(name, ColumnType.NUMERIC, count, odd=_odd(cell, texts.filter(pa.array(~are_numbers))))
     distinct = [text for text in arrow.texts(texts) if text is not None]
