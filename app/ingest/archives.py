@@ -64,6 +64,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int, limits: Limits) ->
     names: set[str] = set()
     for entry in entries:
         _check_name(entry)
+        if not 0 <= entry.header_offset < size:
+            raise _refused(entry, "it lies outside of the archive")
         if entry.filename in names:
             raise _refused(entry, "two entries have this name")
         names.add(entry.filename)

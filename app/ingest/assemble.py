@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.domain.data.schema import Column, DatasetSchema, Kind, ReadRequest, Task
 from app.errors import TooLarge
-from app.ingest.findings import check, findings
+from app.ingest.findings import check, findings, listed
 from app.ingest.leaks import leaks
 from app.ingest.limits import Limits
 from app.ingest.plan import planned
@@ -31,7 +31,7 @@ def stored(table: Table, output: Path, request: ReadRequest, limits: Limits, kin
         rows=writer.rows,
         features=tuple(features),
         target=target,
-        warnings=(*table.warnings, *plan.warnings, *found, *given_away),
+        warnings=tuple(listed((*table.warnings, *plan.warnings, *found, *given_away))),
     )
 
 

@@ -1,6 +1,7 @@
 """What a user should know of a dataset before training on it."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from app.domain.data.schema import OTHER, Column, ColumnType, Task, Warning
 from app.errors import InvalidDataset, shown
@@ -9,6 +10,7 @@ RARE_ROWS = 10
 RARE_SHARE = 0.01
 MISSING_SHARE = 0.5
 _LISTED = 5
+_MOST_OF_A_CODE = 20
 
 
 def check(target: Column, task: Task, rows: int) -> None:
@@ -33,6 +35,18 @@ def findings(features: tuple[Column, ...], target: Column, task: Task, rows: int
         yield from _of_feature(column, rows)
     if task is Task.CLASSIFICATION:
         yield from _of_classes(target, rows)
+
+
+def listed(warnings: Iterable[Warning]) -> Iterator[Warning]:
+    """The warnings, of each code the first `_MOST_OF_A_CODE` only: a file may have thousands of columns."""
+    seen: Counter[str] = Counter()
+    for warning in warnings:
+        seen[warning.code] += 1
+        if seen[warning.code] <= _MOST_OF_A_CODE:
+            yield warning
+    for code, times in seen.items():
+        if times > _MOST_OF_A_CODE:
+            yield Warning(code=code, message=f"The same holds of {times - _MOST_OF_A_CODE:,} more columns.")
 
 
 def _of_feature(column: Column, rows: int) -> Iterator[Warning]:

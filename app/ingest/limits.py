@@ -29,6 +29,7 @@ class Limits(Frozen):
     category_characters: int = 1_000
     schema_characters: int = 16_000_000
     distinct_values: int = 1_000_000
+    distinct_characters: int = 100_000_000
     classes: int = 1_000
     pictures: int = 1_000_000
     picture_bytes: int = 32 << 20

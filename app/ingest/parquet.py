@@ -27,7 +27,10 @@ def read_parquet(source: Path, output: Path, request: ReadRequest, limits: Limit
     try:
         with pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as file:
             return stored(ParquetTable(file, request, limits), output, request, limits)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+    except MemoryError:
+        # One of Arrow's own exceptions too, and no sign of damage.
+        raise
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidDataset(f"The Parquet file is damaged or not supported: {shown(_sentence(error))}.") from None
     except OSError as error:
         if error.errno:

@@ -81,8 +81,7 @@ def _plain(image: Image.Image) -> Image.Image:
     """The picture as L, LA, RGB or RGBA, 8 bits a sample."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L"):
         # Pillow's own conversion clips at 255.
-        samples = np.asarray(image).astype(np.int64)
-        return Image.fromarray((samples >> 8).clip(0, 255).astype(np.uint8))
+        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if "transparency" in image.info:
         return image.convert("RGBA")
     if image.mode == "PA":

@@ -77,7 +77,7 @@ class Counts:
             return -1
         place = self.places.get(text)
         if place is None:
-            if not room.take():
+            if not room.take(text):
                 return -2
             place = self.places[text] = len(self.places)
         return place
@@ -89,16 +89,18 @@ class Counts:
 
 
 class Room:
-    """How many distinct texts may be held at once, over all columns: what keeps memory flat."""
+    """How many distinct texts, of how many characters, may be held at once: what keeps memory flat."""
 
-    def __init__(self, texts: int) -> None:
-        self.left = texts
+    def __init__(self, texts: int, characters: int) -> None:
+        self._texts = texts
+        self._characters = characters
 
-    def take(self) -> bool:
-        """Whether there was room for one more."""
-        if self.left <= 0:
+    def take(self, text: str) -> bool:
+        """Whether there was room for this one more."""
+        if self._texts < 1 or self._characters < len(text):
             return False
-        self.left -= 1
+        self._texts -= 1
+        self._characters -= len(text)
         return True
 
 

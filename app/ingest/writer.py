@@ -28,9 +28,10 @@ class Writer:
         self._texts = [field for field in plan.fields if not field.numeric]
         self._moments = [Moments() for _ in self._numeric]
         self._counts = [Counts() for _ in self._texts]
-        shared = Room(limits.distinct_values)
+        shared = Room(limits.distinct_values, limits.distinct_characters)
         # Classes are never folded: one more than is allowed must be seen to be refused.
-        self._rooms = [Room(limits.classes + 1) if field is plan.target else shared for field in self._texts]
+        classes = Room(limits.classes + 1, limits.schema_characters)
+        self._rooms = [classes if field is plan.target else shared for field in self._texts]
         self._numbers_file = ArrayFile(folder, "numbers") if self._numeric else None
         self._codes_file = ArrayFile(folder, "codes") if self._texts else None
 

@@ -162,6 +162,12 @@ def test_a_million_entries_are_refused_at_once(refused: Refused) -> None:
         assert time.perf_counter() - started < 2
 
 
+def test_an_entry_outside_of_the_archive_is_refused(refused: Refused) -> None:
+    data = bytearray(archive(FILES))
+    struct.pack_into("<I", data, entries(bytes(data))[0] + 42, 2**31)
+    assert "outside" in refused(bytes(data), NAME).detail
+
+
 @pytest.mark.parametrize("cut", [0.3, 0.9, 0.99])
 def test_truncated_archives_are_refused(refused: Refused, cut: float) -> None:
     data = archive(FILES)

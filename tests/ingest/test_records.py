@@ -97,7 +97,7 @@ def test_a_constant_column_has_no_deviation() -> None:
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=9), max_size=5), st.integers(0, 3))
 def test_counts_by_block_are_those_of_the_whole(columns: list[list[str | None]], room: int) -> None:
-    counts, shared = Counts(), Room(room)
+    counts, shared = Counts(), Room(room, 100)
     placed: list[int] = []
     for column in columns:
         texts = sorted(set(column), key=str)
