@@ -34,10 +34,10 @@ def read_upload(source: Path, filename: str, output: Path, request: ReadRequest,
     Raises UnsupportedType (unknown ending), InvalidDataset (what the file holds), TooLarge (a bound on size, memory
     or time) and StorageFull.
     """
-    format_of(filename)
     order = Order(
         source=str(source.resolve()),
-        filename=filename[-64:],
+        # The rest of a name is its sender's business, and may be anything.
+        filename=format_of(filename).value,
         output=str(output.resolve()),
         request=request,
         limits=limits,

@@ -18,7 +18,7 @@ from app.ingest.infer import look
 from app.ingest.limits import BLOCK_BYTES, SAMPLE_BYTES, Limits
 from app.ingest.records import Block, blocks, header_end
 from app.ingest.streams import Read
-from app.ingest.table import Field, Look, Part
+from app.ingest.table import Field, Look, Part, rows_of
 
 T = TypeVar("T")
 _THREADS = min(4, os.cpu_count() or 1)
@@ -113,7 +113,7 @@ def _rows_of_texts(texts: dict[str, Cells]) -> int:
 
 
 def _rows_of_parts(parts: list[Part]) -> int:
-    return len(parts[0]) if not hasattr(parts[0], "codes") else len(parts[0].codes)
+    return rows_of(parts[0])
 
 
 def _decoded(header: bytes) -> str:

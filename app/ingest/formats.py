@@ -6,7 +6,7 @@ from app.errors import InvalidDataset, UnsupportedType, shown
 
 
 class Format(StrEnum):
-    """What a file name ends with, longest endings first."""
+    """What a file name ends with, longest endings first. `ROWS` is a whole name: that of rows sent inline."""
 
     CSV_GZIP = ".csv.gz"
     TSV_GZIP = ".tsv.gz"
@@ -47,11 +47,13 @@ def format_of(filename: str) -> Format:
     """The format that `filename` ends with, in any case. Raises UnsupportedType, naming what is accepted."""
     lowered = filename.lower()
     for format_ in Format:
-        if lowered.endswith(format_):
+        if filename == format_ if format_ is Format.ROWS else lowered.endswith(format_):
             return format_
     accepted = ".csv, .tsv, .csv.gz, .tsv.gz, .parquet, .npz, .zip"
     ending = "." + lowered.rsplit(".", 1)[1] if "." in lowered else "no ending"
-    raise UnsupportedType(f"Files are accepted that end with {accepted}; this one's name has {shown(ending, 20)}.")
+    # A name may hold what no reply can.
+    received = shown(ending, 20).encode("ascii", "backslashreplace").decode()
+    raise UnsupportedType(f"Files are accepted that end with {accepted}; this one's name has {received}.")
 
 
 def verify(format_: Format, start: bytes) -> None:

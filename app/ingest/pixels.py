@@ -1,7 +1,7 @@
 """Pictures and their labels, streamed to disk."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,9 @@ class PictureWriter:
     def __init__(self, folder: Path, target: Field, limits: Limits) -> None:
         self._limits = limits
         with ExitStack() as stack:
-            self._pixels = stack.enter_context(ArrayFile(folder, "pixels"))
-            self._shapes = stack.enter_context(ArrayFile(folder, "shapes"))
-            self._targets = Writer(folder, Plan((), target), limits)
-            stack.callback(self._targets.close)
+            self._pixels = stack.enter_context(closing(ArrayFile(folder, "pixels")))
+            self._shapes = stack.enter_context(closing(ArrayFile(folder, "shapes")))
+            self._targets = stack.enter_context(closing(Writer(folder, Plan((), target), limits)))
             self._stack = stack.pop_all()
         self._target = target
 

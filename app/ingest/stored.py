@@ -1,8 +1,6 @@
 """Arrays streamed to disk: each file opened once, chunks appended in order."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +22,6 @@ class ArrayFile:
         while view:
             view = view[self._file.write(view) :]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()

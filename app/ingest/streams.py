@@ -3,7 +3,6 @@
 import codecs
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import InvalidDataset, TooLarge
@@ -101,8 +100,3 @@ def _transcoded(start: bytes, read: Read, encoding: str) -> Iterator[bytes]:
             return
         at += len(chunk)
         chunk = read(_CHUNK)
-
-
-def source_size(path: Path) -> int:
-    """Bytes of the file."""
-    return path.stat().st_size

@@ -22,6 +22,11 @@ Part = NDArray[np.float64] | Texts
 """One column of one block: numbers (NaN is missing), or texts."""
 
 
+def rows_of(part: Part) -> int:
+    """How many rows the part has."""
+    return len(part.codes) if isinstance(part, Texts) else len(part)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What the start of a column shows.

@@ -12,7 +12,7 @@ from app.ingest.categories import described, recode
 from app.ingest.limits import Limits
 from app.ingest.profile import Counts, Moments, Room, bound
 from app.ingest.stored import ArrayFile
-from app.ingest.table import Field, Part, Plan, Texts
+from app.ingest.table import Field, Part, Plan, Texts, rows_of
 
 
 class Writer:
@@ -40,7 +40,7 @@ class Writer:
         kept = _kept(parts[-1])
         numbers = [part for part in parts if not isinstance(part, Texts)]
         texts = [part for part in parts if isinstance(part, Texts)]
-        rows = len(numbers[0]) if numbers else len(texts[0].codes)
+        rows = rows_of(parts[-1])
         if kept is not None:
             self.dropped += rows - int(kept.sum())
             rows = int(kept.sum())
@@ -78,7 +78,7 @@ class Writer:
         """Close the files."""
         for file in (self._numbers_file, self._codes_file):
             if file is not None:
-                file.__exit__(None, None, None)
+                file.close()
 
     def columns(self) -> tuple[Column, ...]:
         """The stored columns in the plan's order; codes on disk become indices into their categories."""

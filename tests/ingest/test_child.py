@@ -58,6 +58,11 @@ def test_every_format_is_read_there(tmp_path: Path, output: Path, name: str, dat
     assert sorted(os.listdir(output)) == files
 
 
+@pytest.mark.parametrize("name", ["\ud800.csv", "x" * 100_000 + ".csv", "a\0b.CSV", "../../../x.csv"])
+def test_a_name_may_be_anything_before_its_ending(tmp_path: Path, output: Path, name: str) -> None:
+    assert read_upload(source(tmp_path, "x,kind\n1.5,a\n2.5,b\n"), name, output, REQUEST, Limits()).rows == 2
+
+
 def test_failures_come_back_with_their_fields(tmp_path: Path, output: Path) -> None:
     path = source(tmp_path, "x,kind\n1.5,a\n2.5,b\ninf,b\n")
     with pytest.raises(InvalidDataset, match="Row 3, column 'x'") as caught:

@@ -165,11 +165,15 @@ def test_other_formats_named_csv_are_refused(refused: Refused, data: bytes, what
     assert what in refused(data).detail
 
 
-@pytest.mark.parametrize("name", ["data.xlsx", "data", "data.pkl", "../../etc/passwd", "data.csv.exe", "x.csv\0.exe"])
+@pytest.mark.parametrize(
+    "name",
+    ["data.xlsx", "data", "data.pkl", "../../etc/passwd", "my-rows.json", "data.csv.exe", "x.csv\0.exe", "x.\ud800"],
+)
 def test_unknown_endings_are_refused_by_what_is_accepted(refused: Refused, name: str) -> None:
     error = refused(ROWS, name)
     assert isinstance(error, UnsupportedType)
     assert ".parquet" in error.detail
+    assert error.detail.isascii()
 
 
 @pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.CSV", "x" * 5_000 + ".csv", "a\0b.csv", "C:\\x.csv"])
