@@ -14,7 +14,6 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from app.domain.data.columns import Columns
 from app.errors import InvalidDataset
 from app.ingest.exif import orientation, without_metadata
 from app.ingest.limits import PICTURE_PIXELS, PICTURE_SIDE
@@ -112,20 +111,3 @@ def reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if max(picture.shape[:2]) <= PICTURE_SIDE:
         return picture
     return np.asarray(_reduced(Image.fromarray(picture)), np.uint8)
-
-
-def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """`picture`, uint8 [any, any, 3], as uint8 [height, width, 3]: bilinear, averaging where it gets smaller."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
-
-
-def resize_all(columns: Columns, height: int, width: int) -> NDArray[np.uint8]:
-    """All pictures of a dataset as uint8 [rows, height, width, 3]."""
-    offsets = columns.picture_offsets()
-    sized = np.empty((columns.schema.rows, height, width, 3), np.uint8)
-    for row in range(columns.schema.rows):
-        sized[row] = resize(columns.picture(row, offsets), height, width)
-    return sized

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.domain.data.columns import Columns
-from app.domain.data.pictures import stored_pixels
+from app.domain.data.pictures import center_features, stored_pixels
 from app.domain.data.split import Rows
 from app.domain.data.stored import encode_columns
 from app.domain.data.targets import class_targets, number_targets, standardized
@@ -52,12 +52,12 @@ def _open(blobs: Blobs, stored: StoredColumns) -> Columns:
 
 def _encoded(prepared: Preparation, columns: Columns, rows: Rows) -> TrainingData:
     preprocessing = prepared.preprocessing
+    targets = _targets(prepared, columns, rows)
     if preprocessing.picture is None:
-        features = torch.from_numpy(encode_columns(preprocessing, columns, rows))
-    else:
-        pixels = torch.from_numpy(stored_pixels(preprocessing.picture, columns, rows))
-        features = pixels.reshape(len(rows), *preprocessing.input_shape)
-    return TrainingData(features, _targets(prepared, columns, rows))
+        return TrainingData(torch.from_numpy(encode_columns(preprocessing, columns, rows)), targets)
+    pixels = torch.from_numpy(stored_pixels(preprocessing.picture, columns, rows))
+    center = torch.from_numpy(center_features(preprocessing.picture))
+    return TrainingData(pixels.reshape(len(rows), *preprocessing.input_shape), targets, center)
 
 
 def _targets(prepared: Preparation, columns: Columns, rows: Rows) -> Tensor:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.domain.data.features import fit
-from app.domain.data.pictures import array_features, picture_features
-from app.domain.data.preprocessing import PictureInput
+from app.domain.data.pictures import array_features, center_features, picture_features
+from app.domain.data.preprocessing import PictureInput, Preprocessing
 from app.domain.data.schema import Kind
 from app.domain.data.stored import encode_columns
 from app.domain.network.spec import NetworkSpec
@@ -29,11 +29,31 @@ def spec(*kinds: str, input_shape: list[int] | None = None) -> NetworkSpec:
     return NetworkSpec.model_validate({"layers": [forms[kind] for kind in kinds], **shape})
 
 
+def uncentred(preprocessing: Preprocessing) -> Preprocessing:
+    """The same pictures on the scale 0–1, for tests that look at single pixels."""
+    assert preprocessing.picture is not None
+    place = preprocessing.picture.model_copy(update={"center": (0.0, 0.0, 0.0)})
+    return preprocessing.model_copy(update={"picture": place})
+
+
 def test_pixels_are_divided_by_255_to_the_nearest_float32() -> None:
     columns = pictures(IMAGES, ["a", "b", "a"])
-    features = encode_columns(fit(columns, np.arange(3), (6, 6, 3)), columns, np.arange(3))
+    features = encode_columns(uncentred(fit(columns, np.arange(3), (6, 6, 3))), columns, np.arange(3))
     assert features.shape == (3, 6, 6, 3)
     assert np.array_equal(features, (np.stack(IMAGES) / 255).astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(6, 6, 3), (108,)])
+def test_each_channel_is_centred_by_its_mean_among_the_training_pictures_alone(shape: tuple[int, ...]) -> None:
+    columns = pictures(IMAGES, ["a", "b", "a"])
+    preprocessing = fit(columns, np.arange(2), shape)
+    assert preprocessing.picture is not None
+    expected = np.stack(IMAGES[:2]).mean(axis=(0, 1, 2)) / 255
+    assert preprocessing.picture.center == pytest.approx(expected, abs=1e-12)
+    centred = encode_columns(preprocessing, columns, np.arange(2)).reshape(-1, 3)
+    assert centred.mean(axis=0) == pytest.approx([0, 0, 0], abs=1e-6)
+    scaled = encode_columns(uncentred(preprocessing), columns, np.arange(2))
+    assert np.array_equal(scaled - center_features(preprocessing.picture), centred.reshape(scaled.shape))
 
 
 def test_a_flat_input_is_the_same_picture_row_major() -> None:
@@ -41,6 +61,12 @@ def test_a_flat_input_is_the_same_picture_row_major() -> None:
     flat = encode_columns(fit(columns, np.arange(3), (108,)), columns, np.arange(3))
     deep = encode_columns(fit(columns, np.arange(3), (6, 6, 3)), columns, np.arange(3))
     assert np.array_equal(flat, deep.reshape(3, -1))
+
+
+def test_a_flat_array_of_bytes_is_the_same_pictures() -> None:
+    place = PictureInput(height=6, width=6, flat=True, center=(0.5, 0.4, 0.3))
+    whole = np.stack(IMAGES)
+    assert np.array_equal(array_features(place, whole.reshape(3, -1)), array_features(place, whole))
 
 
 def test_an_array_of_pictures_is_pictures() -> None:
@@ -55,7 +81,7 @@ def test_pictures_of_any_size_are_resized_height_first() -> None:
     left_dark = np.zeros((10, 20, 3), np.uint8)
     left_dark[:, 10:] = 255
     columns = pictures([left_dark, IMAGES[0]], ["a", "b"])
-    features = encode_columns(fit(columns, np.arange(2), (2, 4, 3)), columns, np.arange(2))
+    features = encode_columns(uncentred(fit(columns, np.arange(2), (2, 4, 3))), columns, np.arange(2))
     assert features.shape == (2, 2, 4, 3)
     assert (features[0, :, 0] < 0.01).all()
     assert (features[0, :, 3] > 0.99).all()
@@ -65,7 +91,7 @@ def test_shrinking_weighs_every_pixel_in() -> None:
     checks = np.indices((8, 8)).sum(axis=0) % 2 * 255
     image = np.repeat(checks[:, :, None], 3, axis=2).astype(np.uint8)
     columns = pictures([image], ["a"])
-    features = encode_columns(fit(columns, np.arange(1), (1, 1, 3)), columns, np.arange(1))
+    features = encode_columns(uncentred(fit(columns, np.arange(1), (1, 1, 3))), columns, np.arange(1))
     assert features.ravel().tolist() == pytest.approx([0.5] * 3, abs=0.01)
 
 
@@ -117,7 +143,8 @@ def test_a_picture_sent_is_the_picture_stored_bit_for_bit(shape: tuple[int, ...]
     assert stored.shape[1:] == preprocessing.input_shape == shape
     assert picture_features(preprocessing.picture, IMAGES).tobytes() == stored.tobytes()
     assert array_features(preprocessing.picture, np.stack(IMAGES)).tobytes() == stored.tobytes()
-    assert array_features(preprocessing.picture, stored).tobytes() == stored.tobytes()
+    scaled = encode_columns(uncentred(preprocessing), columns, np.arange(3))
+    assert array_features(preprocessing.picture, scaled).tobytes() == stored.tobytes()
 
 
 def test_a_float_array_may_stay_whole_for_a_flat_input() -> None:
@@ -135,8 +162,9 @@ def test_a_float_array_may_stay_whole_for_a_flat_input() -> None:
         (np.zeros((2, 2, 3), np.uint8), "received uint8"),
         (np.zeros((1, 2, 2, 3), np.int64), "received int64"),
         (np.zeros((), np.float32), "received float32"),
-        (np.full((1, 2, 2, 3), np.nan), "/rows/0/0/0/0 must be finite"),
-        (np.full((1, 2, 2, 3), 1e39), "must be finite"),
+        (np.full((1, 2, 2, 3), np.nan), "/rows/0/0/0/0 must lie between 0 and 1"),
+        (np.full((1, 2, 2, 3), 1e39), "must lie between 0 and 1"),
+        (np.full((1, 2, 2, 3), 200.0, np.float32), "for 0 to 255 send uint8"),
     ],
 )
 def test_an_array_that_is_no_picture_is_refused(

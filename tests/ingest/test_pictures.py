@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.domain.data.columns import Columns
-from app.domain.data.schema import Column, ColumnType, DatasetSchema, Kind, Task
+from app.domain.data.pictures import resized
 from app.errors import InvalidDataset
-from app.ingest.pictures import decode, reduced, resize, resize_all
+from app.ingest.pictures import decode, reduced
 from tests.ingest.files import declared_png, deep_png, encoded, png, scene
 
 SCENE = scene()
@@ -184,46 +183,25 @@ def test_damage_anywhere_is_refused_or_survived(data: st.DataObject) -> None:
 
 
 def test_resizing_to_the_same_size_changes_nothing() -> None:
-    np.testing.assert_array_equal(resize(SCENE, 40, 60), SCENE)
+    np.testing.assert_array_equal(resized(SCENE, 40, 60), SCENE)
 
 
 def test_resizing_averages_where_it_gets_smaller() -> None:
     stripes = np.zeros((8, 8, 3), np.uint8)
     stripes[:, ::2] = 200
-    assert np.abs(resize(stripes, 2, 2).astype(int) - 100).max() <= 10
+    assert np.abs(resized(stripes, 2, 2).astype(int) - 100).max() <= 10
 
 
 @given(st.integers(1, 50), st.integers(1, 50))
 @settings(max_examples=30, deadline=None)
 def test_resizing_keeps_a_plain_picture_plain(height: int, width: int) -> None:
     plain = np.full((17, 9, 3), 77, np.uint8)
-    np.testing.assert_array_equal(resize(plain, height, width), np.full((height, width, 3), 77, np.uint8))
+    np.testing.assert_array_equal(resized(plain, height, width), np.full((height, width, 3), 77, np.uint8))
 
 
 def test_small_pictures_are_not_reduced() -> None:
     assert reduced(SCENE) is SCENE
     assert reduced(scene(1024, 256)).shape == (512, 128, 3)
-
-
-def test_all_pictures_are_resized_as_one_is() -> None:
-    pictures = [scene(10, 20), scene(30, 5)]
-    schema = DatasetSchema(
-        kind=Kind.PICTURES,
-        task=Task.CLASSIFICATION,
-        rows=2,
-        features=(Column(name="picture", type=ColumnType.PICTURE, place=0),),
-        target=Column(name="class", type=ColumnType.CATEGORICAL, place=0, categories=("a", "b")),
-    )
-    columns = Columns(
-        schema,
-        np.empty((0, 0)),
-        np.array([[0], [1]], np.int32),
-        np.concatenate([picture.reshape(-1) for picture in pictures]),
-        np.array([picture.shape[:2] for picture in pictures], np.int32),
-    )
-    sized = resize_all(columns, 8, 12)
-    for row, picture in enumerate(pictures):
-        np.testing.assert_array_equal(sized[row], resize(picture, 8, 12))
 
 
 def test_a_plain_png_is_read() -> None:

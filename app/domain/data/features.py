@@ -26,6 +26,9 @@ from app.domain.data.schema import OTHER, Column, ColumnType
 from app.domain.data.split import Rows
 from app.domain.task import Task
 
+MOST_PICTURES = 4_096
+"""So many training pictures, spread evenly over them, say what the channels' means are."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
@@ -55,7 +58,7 @@ def fit(columns: Columns, rows: Rows, input_shape: tuple[int, ...] | None = None
     target = _fit_target(columns, rows)
     if columns.schema.has_pictures:
         assert input_shape is not None
-        return Preprocessing(features=(), picture=_picture_input(input_shape), target=target)
+        return Preprocessing(features=(), picture=_fit_pictures(columns, rows, input_shape), target=target)
     scaled = [column for column in columns.schema.features if column.type is not ColumnType.CATEGORICAL]
     dates = [index for index, column in enumerate(scaled) if column.type is ColumnType.DATE]
     moments = _moments(columns, rows, [column.place for column in scaled], dates)
@@ -133,8 +136,16 @@ def _fit_target(columns: Columns, rows: Rows) -> Target:
     return NumberTarget(name=column.name, scale=_moments(columns, rows, [column.place], []).scale(0))
 
 
-def _picture_input(shape: tuple[int, ...]) -> PictureInput:
-    if len(shape) == 1:
-        side = isqrt(shape[0] // 3)
-        return PictureInput(height=side, width=side, flat=True)
-    return PictureInput(height=shape[0], width=shape[1], flat=False)
+def _fit_pictures(columns: Columns, rows: Rows, shape: tuple[int, ...]) -> PictureInput:
+    flat = len(shape) == 1
+    height, width = (isqrt(shape[0] // 3),) * 2 if flat else shape[:2]
+    return PictureInput(height=height, width=width, flat=flat, center=_channel_means(columns, rows))
+
+
+def _channel_means(columns: Columns, rows: Rows) -> tuple[float, float, float]:
+    """The mean of each channel on the scale 0–1, every picture weighing the same; of some pictures where many are."""
+    chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_PICTURES)).astype(np.int64)]
+    offsets = columns.picture_offsets()
+    means = [columns.picture(int(row), offsets).reshape(-1, 3).mean(axis=0) for row in chosen]
+    red, green, blue = (np.mean(means, axis=0) / 255).tolist()
+    return red, green, blue

@@ -22,10 +22,21 @@ def resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def scaled_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """0–255 as 0–1, to the nearest float32."""
-    features: NDArray[np.float32] = _TO_UNIT[pixels]
-    return features
+def pixel_features(place: PictureInput, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The network input of pictures of its size, uint8 [n, height, width, 3]: 0–255 as 0–1, then centred."""
+    return _centred(place, _TO_UNIT[pixels])
+
+
+def center_features(place: PictureInput) -> NDArray[np.float32]:
+    """What is subtracted of a row on the scale 0–1: float32 [*input_shape]."""
+    whole = np.broadcast_to(np.array(place.center, np.float32), (place.height, place.width, 3))
+    return np.ascontiguousarray(whole).reshape(place.shape)
+
+
+def _centred(place: PictureInput, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Float32 [n, *input_shape] of pictures 0–1, float32 [n, height, width, 3]."""
+    centred = pictures - np.array(place.center, np.float32)
+    return centred.reshape(len(pictures), *place.shape)
 
 
 def stored_pixels(place: PictureInput, columns: Columns, rows: Rows) -> NDArray[np.uint8]:
@@ -40,16 +51,18 @@ def stored_pixels(place: PictureInput, columns: Columns, rows: Rows) -> NDArray[
 def picture_features(place: PictureInput, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """The network input of pictures sent for a prediction, each uint8 [h, w, 3] of any size; at least one."""
     pixels = np.stack([resized(picture, place.height, place.width) for picture in pictures])
-    return scaled_pixels(pixels).reshape(len(pixels), *place.shape)
+    return pixel_features(place, pixels)
 
 
 def array_features(place: PictureInput, array: NDArray[np.generic]) -> NDArray[np.float32]:
     """The network input of an array sent for a prediction.
 
-    uint8 [n, h, w, 3] is 0–255 and of any size; floats are 0–1 and [n, *input_shape], or [n, height, width, 3] of that
-    very size. Raises `InvalidRows` for any other array, for NaN and for what float32 cannot hold.
+    uint8 [n, h, w, 3] is 0–255 and of any size, or [n, *input_shape]; floats are 0–1 and [n, *input_shape], or
+    [n, height, width, 3] of that very size. Raises `InvalidRows` for any other array, for NaN and for floats outside 0–1.
     """
     whole = (place.height, place.width, 3)
+    if array.dtype == np.uint8 and array.ndim > 1 and array.shape[1:] == place.shape:
+        array = array.reshape(len(array), *whole)
     if array.dtype == np.uint8 and array.ndim == 4 and array.shape[-1] == 3 and array.size:
         return picture_features(place, list(array.astype(np.uint8, copy=False)))
     shaped = array.ndim > 1 and len(array) > 0 and array.shape[1:] in (place.shape, whole)
@@ -58,9 +71,10 @@ def array_features(place: PictureInput, array: NDArray[np.generic]) -> NDArray[n
         expected = f"uint8 [n, h, w, 3] of 0–255, or float32 [n, {', '.join(map(str, place.shape))}] of 0–1"
         raise refuse(f"pictures must be {expected}; received {received}", "", received, "shape_mismatch")
     with np.errstate(over="ignore"):
-        features = array.astype(np.float32).reshape(len(array), *place.shape)
-    wrong = np.argwhere(~np.isfinite(features))
+        pictures = array.astype(np.float32).reshape(len(array), *whole)
+    wrong = np.argwhere(~((pictures >= 0) & (pictures <= 1)))
     if len(wrong):
         where = pointer("rows", *map(int, wrong[0]))
-        raise refuse(f"{where} must be finite (float32)", where, float(features[tuple(wrong[0])]), "value_invalid")
-    return features
+        message = f"{where} must lie between 0 and 1; for 0 to 255 send uint8"
+        raise refuse(message, where, float(pictures[tuple(wrong[0])]), "value_invalid")
+    return _centred(place, pictures)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from app.domain.data.columns import Columns
 from app.domain.data.encoder import Encoder
-from app.domain.data.pictures import scaled_pixels, stored_pixels
+from app.domain.data.pictures import pixel_features, stored_pixels
 from app.domain.data.pointers import pointer
 from app.domain.data.preprocessing import CategoricalFeature, Preprocessing
 from app.domain.data.raw import RawRows, UnseenCounts, chunks
@@ -24,7 +24,7 @@ def encode_columns(preprocessing: Preprocessing, columns: Columns, rows: Rows) -
     if preprocessing.picture is None:
         return _encoded(preprocessing, columns, rows)
     pixels = stored_pixels(preprocessing.picture, columns, rows)
-    return scaled_pixels(pixels).reshape(len(rows), *preprocessing.input_shape)
+    return pixel_features(preprocessing.picture, pixels)
 
 
 def _encoded(preprocessing: Preprocessing, columns: Columns, rows: Rows) -> NDArray[np.float32]:

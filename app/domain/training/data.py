@@ -12,11 +12,13 @@ class TrainingData:
     """Rows to train on or to measure with; there may be none.
 
     `features` is float32 [rows, *input_shape], or uint8 of the same shape (pictures: divided by 255 when used).
-    `targets` is int64 [rows] of class indices, or float32 [rows] of standardised numbers.
+    `targets` is int64 [rows] of class indices, or float32 [rows] of standardised numbers. `center`, float32
+    [*input_shape], is subtracted of uint8 features once they are divided.
     """
 
     features: Tensor
     targets: Tensor
+    center: Tensor | None = None
 
     @property
     def rows(self) -> int:
@@ -32,6 +34,8 @@ class TrainingData:
         features = self.features[start:stop].to(device)
         if features.dtype == torch.uint8:
             features = features.to(torch.float32).div_(255)
+        if self.center is not None:
+            features = features - self.center.to(device)
         return features, self.targets[start:stop].to(device)
 
 
@@ -53,6 +57,8 @@ class BatchReader:
         torch.index_select(self._data.features, 0, rows, out=features)
         if self._scaled is not None:
             features = self._scaled[: len(rows)].copy_(features).div_(255)
+            if self._data.center is not None:
+                features = features.sub_(self._data.center)
         return features.to(self._device), self._data.targets[rows].to(self._device)
 
     def _is_bytes(self) -> bool:
