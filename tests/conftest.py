@@ -1,11 +1,15 @@
 """What all tests may ask for: one running service a test process, started when the first test wants it."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.service import Service
+from tests.service import EXAMPLES, Service
+
+Json = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,45 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def api(service: Service) -> httpx.Client:
     """A client of the shared service."""
     return service.client
+
+
+def network(name: str) -> Json:
+    """One of the example networks: `table`, `article-batchnorm`, `article-dropout`."""
+    spec: Json = json.loads((EXAMPLES / "networks" / f"{name}.json").read_text())
+    return spec
+
+
+@pytest.fixture(scope="session")
+def table_network() -> Json:
+    return network("table")
+
+
+@pytest.fixture(scope="session")
+def penguins(service: Service) -> Json:
+    """The penguins as a dataset: three species to be told apart."""
+    return service.upload(EXAMPLES / "penguins.csv", target="species")
+
+
+@pytest.fixture(scope="session")
+def penguins_run(service: Service, penguins: Json, table_network: Json) -> Json:
+    """A succeeded run: version 1 of the model `penguins`."""
+    queued = service.submit(penguins["id"], table_network, model="penguins", training={"epochs": 4, "seed": 7})
+    run = service.ended(queued["id"])
+    assert run["status"] == "succeeded", run["error"]
+    return run
+
+
+@pytest.fixture(scope="session")
+def pictures(service: Service) -> Json:
+    """Pictures of three classes as a dataset."""
+    return service.upload(EXAMPLES / "pictures.zip")
+
+
+@pytest.fixture(scope="session")
+def pictures_run(service: Service, pictures: Json) -> Json:
+    """A succeeded run of the article's network: version 1 of the model `pictures`, which takes 64 × 64 pixels."""
+    spec = network("article-batchnorm")
+    queued = service.submit(pictures["id"], spec, model="pictures", training={"epochs": 3, "seed": 7})
+    run = service.ended(queued["id"])
+    assert run["status"] == "succeeded", run["error"]
+    return run

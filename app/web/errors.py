@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from orjson import dumps
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app import errors
 from app.domain.network.layers import AnyLayer
@@ -28,6 +29,7 @@ STATUS: dict[type[DropnormError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 RETRY_SECONDS = {429: "5", 503: "2"}
 _LOG = logging.getLogger("dropnorm.web")
 _TAGS: dict[str, frozenset[object]] = {
@@ -119,9 +121,20 @@ def _http(request: Request, error: Exception) -> Response:
         return problem(404, "path_not_found", "there is nothing at this path")
     if error.status_code == 405:
         answer = problem(405, "method_not_allowed", f"{request.method} is not possible here")
-        answer.headers.update(error.headers or {})
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
         return answer
     return problem(error.status_code, "http_error", str(error.detail))
+
+
+def _methods(request: Request) -> set[str]:
+    """All that is possible at a path: the framework names the methods of the first route alone."""
+    routes = request.app.router.routes
+    found = {
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
+    return found | {"HEAD"} if "GET" in found else found
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
