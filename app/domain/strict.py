@@ -1,9 +1,15 @@
-"""The base of everything a client may send: exact types, closed keys, finite numbers."""
+"""The bases of all documents: what a client may send, and what the service itself makes."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
+
+
+class Frozen(BaseModel):
+    """Made and stored by the service itself: closed and immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Strict(BaseModel):

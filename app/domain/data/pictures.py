@@ -58,7 +58,7 @@ def array_features(place: PictureInput, array: NDArray[np.generic]) -> NDArray[n
     """The network input of an array sent for a prediction.
 
     uint8 [n, h, w, 3] is 0–255 and of any size, or [n, *input_shape]; floats are 0–1 and [n, *input_shape], or
-    [n, height, width, 3] of that very size. Raises `InvalidRows` for any other array, for NaN and for floats outside 0–1.
+    [n, height, width, 3] of that very size. Raises `InvalidRows` for any other array, and for floats outside 0–1.
     """
     whole = (place.height, place.width, 3)
     if array.dtype == np.uint8 and array.ndim > 1 and array.shape[1:] == place.shape:

@@ -11,8 +11,7 @@ A dataset is stored as up to four raw little-endian arrays beside this schema:
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from app.domain.strict import Frozen as Frozen
 from app.domain.task import Task as Task
 
 MISSING = -1
@@ -36,12 +35,6 @@ class ColumnType(StrEnum):
     BOOLEAN = "boolean"
     DATE = "date"
     PICTURE = "picture"
-
-
-class Frozen(BaseModel):
-    """Base of everything stored as JSON: closed and immutable."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Column(Frozen):

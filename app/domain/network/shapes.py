@@ -4,7 +4,7 @@ import math
 
 from app.domain.network.layers import Dense, Flatten, Parameters, Shape
 from app.domain.network.spec import NetworkSpec
-from app.domain.strict import Strict
+from app.domain.strict import Frozen
 from app.errors import FieldError, InvalidNetwork
 
 MAX_PARAMETERS = 50_000_000
@@ -12,7 +12,7 @@ MAX_ELEMENTS = 4_000_000
 """The most values that one row may have anywhere in a network."""
 
 
-class LayerSummary(Strict):
+class LayerSummary(Frozen):
     """A line of the summary. Shapes leave the batch axis out; both are None while the input shape is open."""
 
     index: int
@@ -21,7 +21,7 @@ class LayerSummary(Strict):
     parameters: int | None
 
 
-class Summary(Strict):
+class Summary(Frozen):
     """All layers' lines and the counts of the whole network; None while the input shape is open."""
 
     layers: tuple[LayerSummary, ...]

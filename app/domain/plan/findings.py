@@ -4,10 +4,10 @@ from typing import Literal
 
 from app.domain.network.layers import Activation, BatchNormalization, Dense, Dropout
 from app.domain.network.spec import NetworkSpec
-from app.domain.strict import Strict
+from app.domain.strict import Frozen
 
 
-class Finding(Strict):
+class Finding(Frozen):
     """One remark: what (`message`), why it matters, and who says so (`source`). `layer` is None for the whole."""
 
     code: str
