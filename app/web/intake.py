@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from app.domain.data.schema import DatasetSchema, ReadRequest
 from app.domain.strict import Strict
-from app.errors import FieldError, Invalid, shown
+from app.errors import FieldError, Invalid, Malformed, shown
 from app.ingest.child import read_upload
 from app.ingest.formats import format_of
 from app.ingest.limits import Limits as IngestLimits
@@ -82,7 +82,7 @@ async def take_in(request: Request, folder: Path) -> Intake:
     received = await receive(request, folder)
     document: dict[str, object] = dict(received.fields)
     if "columns" in received.fields:
-        document["columns"] = read_json(received.fields["columns"].encode())
+        document["columns"] = _columns(received.fields["columns"])
     body = _validated(ReadBody, document)
     stem = PurePosixPath(received.filename.replace("\\", "/")).name.partition(".")[0]
     return Intake(received, _plain_name(body.name or stem or "dataset"), body.request)
@@ -143,6 +143,14 @@ def _inline(body: bytes, folder: Path) -> Intake:
         path.write_bytes(content)
     received = Received(path, INLINE, hashlib.sha256(content).hexdigest(), len(content))
     return Intake(received, _plain_name(wanted.name or "rows"), wanted.request)
+
+
+def _columns(text: str) -> object:
+    try:
+        return read_json(text.encode())
+    except Malformed as error:
+        field = FieldError("/columns", error.detail, shown(text))
+        raise Invalid(f"columns: {error.detail}", code=error.code, errors=(field,)) from None
 
 
 def _validated(kind: type[Body], document: object) -> Body:
