@@ -10,7 +10,7 @@ Whoever holds a job writes under `id AND attempt AND status = 'running'`; zero r
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -156,22 +156,19 @@ def cancel_requested(session: Session, held: Claim) -> bool:
 
 def cancel(session: Session, row: JobRow) -> None:
     """Cancels a queued job at once and asks a running one to stop. Raises `Conflict` when it has ended."""
-    queued = session.execute(
+    queued = JobRow.status == "queued"
+    changed = session.execute(
         update(JobRow)
-        .where(JobRow.id == row.id, JobRow.status == "queued")
-        .values(status="cancelled", cancel_requested_at=now(), finished_at=now())
-        .execution_options(synchronize_session=False)
-    )
-    running = session.execute(
-        update(JobRow)
-        .where(JobRow.id == row.id, JobRow.status == "running")
+        .where(JobRow.id == row.id, JobRow.status.in_(("queued", "running")))
         .values(
-            cancel_requested_at=case((JobRow.cancel_requested_at.is_(None), now()), else_=JobRow.cancel_requested_at)
+            status=case((queued, "cancelled"), else_=JobRow.status),
+            cancel_requested_at=func.coalesce(JobRow.cancel_requested_at, now()),
+            finished_at=case((queued, now()), else_=JobRow.finished_at),
         )
         .execution_options(synchronize_session=False)
     )
     session.refresh(row)
-    if _count(queued) + _count(running) == 0:
+    if _count(changed) == 0:
         raise Conflict(f"it has already {row.status}, so it cannot be cancelled", code="already_ended")
 
 

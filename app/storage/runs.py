@@ -94,9 +94,8 @@ def epochs(session: Session, run_id: str) -> Sequence[EpochRow]:
 def cancel(session: Session, project: str, run_id: str) -> RunRow:
     """Cancels a queued run at once, asks a running one to stop. Raises `Conflict` when it has ended."""
     run = get(session, project, run_id)
-    was_queued = run.job.status == "queued"
     jobs.cancel(session, run.job)
-    if was_queued and run.job.status == "cancelled":
+    if run.job.status == "cancelled":
         events.append(session, run, run.job.attempt, "status", {"status": "cancelled"})
         events.append(session, run, run.job.attempt, "end", {"status": "cancelled"})
     return run
