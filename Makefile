@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # PyTorch's CPU build. For CUDA: TORCH_INDEX_URL=https://download.pytorch.org/whl/cu130
 TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
-# Where a folder of wheels already holds PyTorch, no index of PyTorch's is asked.
-TORCH_WHEEL := $(if $(PIP_FIND_LINKS),$(wildcard $(PIP_FIND_LINKS)/torch-*.whl))
+# Where one of pip's folders of wheels already holds PyTorch, no index of PyTorch's is asked.
+TORCH_WHEEL := $(foreach folder,$(PIP_FIND_LINKS),$(wildcard $(folder)/torch-[0-9]*.whl))
 TORCH_INDEX := $(if $(TORCH_WHEEL),,--extra-index-url $(TORCH_INDEX_URL))
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock
 # One thread: faster for these networks, and the same bits every time.
 export OMP_NUM_THREADS ?= 1
 
@@ -44,14 +45,18 @@ lock: $(VENV)/.installed-dev
 	sed -i 's/+cpu$$//' requirements.lock
 
 $(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "dropnorm needs Python 3.11 or newer, as in: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is not installed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 clean:
