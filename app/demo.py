@@ -74,7 +74,7 @@ class Demo:
                     "training": {"epochs": epochs, "seed": 7},
                 }
             )
-            picture = f"@{EXAMPLES}/held-out/pagoda.jpg"
+            picture = f"@{EXAMPLES}/held-out/dahlia.jpg"
             self._call("-H", "Content-Type: image/jpeg", "--data-binary", picture, f"models/{name}/predict")
 
     def _train(self, wanted: Answer) -> None:

@@ -30,6 +30,7 @@ STATUS: dict[type[DropnormError], int] = {
     errors.StorageFull: 507,
 }
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+MOST_FIELDS = 20
 RETRY_SECONDS = {429: "5", 503: "2"}
 _LOG = logging.getLogger("dropnorm.web")
 _TAGS: dict[str, frozenset[object]] = {
@@ -91,21 +92,29 @@ def _named(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return answer_of(_told(tuple(_field(part, part["loc"][1:]) for part in error.errors()[:20])))
+    return answer_of(_told([{**part, "loc": part["loc"][1:]} for part in error.errors()]))
 
 
 def invalid_of(error: ValidationError) -> Invalid:
     """What pydantic found wrong with a document, as a failure that names the fields."""
-    return _told(tuple(_field(dict(part), part["loc"]) for part in error.errors()[:20]))
+    return _told([dict(part) for part in error.errors()])
 
 
-def _told(fields: tuple[FieldError, ...]) -> Invalid:
+def _told(parts: Sequence[dict[str, Any]]) -> Invalid:
+    fields = tuple(_field(part) for part in parts if not _consequence(part, parts))[:MOST_FIELDS]
     return Invalid(f"{fields[0].pointer or 'the body'}: {fields[0].message}", errors=fields)
 
 
-def _field(part: dict[str, Any], location: tuple[int | str, ...]) -> FieldError:
+def _consequence(part: dict[str, Any], parts: Sequence[dict[str, Any]]) -> bool:
+    """A list whose only items are wrong is called too short as well, which helps nobody."""
+    place = part["loc"]
+    inside = any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in parts)
+    return part["type"] == "too_short" and inside
+
+
+def _field(part: dict[str, Any]) -> FieldError:
     path: list[str] = []
-    for name in location:
+    for name in part["loc"]:
         # Pydantic puts a union's tag behind the position; a JSON pointer has no place for it.
         if path and name in _TAGS.get("0" if path[-1].isdigit() else path[-1], ()):
             continue
