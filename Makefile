@@ -7,7 +7,7 @@ TORCH_INDEX_URL ?= https://download.pytorch.org/whl/cpu
 # Where one of pip's folders of wheels already holds PyTorch, no index of PyTorch's is asked.
 TORCH_WHEEL := $(foreach folder,$(PIP_FIND_LINKS),$(wildcard $(folder)/torch-[0-9]*.whl))
 TORCH_INDEX := $(if $(TORCH_WHEEL),,--extra-index-url $(TORCH_INDEX_URL))
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock
+INSTALL := @$(BIN)/pip install --quiet --quiet --disable-pip-version-check $(TORCH_INDEX) --constraint requirements.lock
 # One thread: faster for these networks, and the same bits every time.
 export OMP_NUM_THREADS ?= 1
 
@@ -49,15 +49,17 @@ $(VENV)/bin/pip:
 	  echo "dropnorm needs Python 3.11 or newer, as in: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "Python's venv module is not installed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/pip
+	@echo "installing dropnorm into $(VENV): a minute or two the first time"
 	$(INSTALL) --editable .
-	touch $@
+	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the tools of development into $(VENV)"
 	$(INSTALL) --editable '.[dev]'
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
