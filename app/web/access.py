@@ -38,7 +38,9 @@ class Access:
             await self._bounded(scope, headers, receive, sender)
 
     async def _bounded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        limit = self.upload_bytes if scope["path"] == UPLOADS else self.body_bytes
+        # A file streams to disk; anything else is held in memory.
+        streams = scope["path"] == UPLOADS and headers.get("content-type", "").startswith("multipart/")
+        limit = self.upload_bytes if streams else self.body_bytes
         too_large = TooLarge(f"the body is larger than {limit} bytes", code="body_too_large")
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > limit:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from app.web import errors, predict
 from app.web.access import Access
 from app.web.context import Context
+from app.web.docs import add_docs
 from app.web.intake import RowsBody
 from app.web.predict_docs import PREDICT_PATHS
 from app.web.routes import datasets, health, models, networks, run_files, runs
@@ -37,6 +38,7 @@ def create_app(context: Context, version: str) -> FastAPI:
         version=version,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -45,6 +47,7 @@ def create_app(context: Context, version: str) -> FastAPI:
     for router in (datasets.router, networks.router, runs.router, run_files.router, models.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
+    add_docs(app)
     hot: list[BaseRoute] = list(predict.routes(context, PREFIX))
     app.router.routes[:0] = hot
     app.add_middleware(

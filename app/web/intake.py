@@ -1,5 +1,6 @@
 """An upload becomes a dataset: received, read in a bounded child process, published as files, then as a row."""
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ async def take_in(request: Request, folder: Path) -> Intake:
     """Receives a form with a file, or JSON rows, into `folder`. Raises what a client can get wrong."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
-        return _inline(await request.body(), folder)
+        return await asyncio.to_thread(_inline, await request.body(), folder)
     received = await receive(request, folder)
     document: dict[str, object] = dict(received.fields)
     if "columns" in received.fields:

@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.errors import FieldError, Malformed, UnsupportedType, shown
+from app.errors import FieldError, Malformed, TooLarge, UnsupportedType, shown
 
 MAX_DEPTH = 64
+MAX_BYTES = 1 << 20
+"""Of a body that `StrictRoute` reads: specs and settings, which are small; parsing them must not hold up the rest."""
 
 
 def read_json(body: bytes) -> Any:
@@ -42,7 +44,12 @@ class StrictRoute(APIRoute):
                 media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if media_type != "application/json":
                     raise UnsupportedType(f"send application/json; received {shown(media_type) or 'no Content-Type'}")
-                read_json(await request.body())
+                body = await request.body()
+                if len(body) > MAX_BYTES:
+                    raise TooLarge(
+                        f"the body has {len(body)} bytes; {MAX_BYTES} are allowed here", code="body_too_large"
+                    )
+                read_json(body)
             return await handler(request)
 
         return strict
