@@ -73,7 +73,9 @@ def failures_told() -> Iterator[None]:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        # In a database of encoding SQL_ASCII the driver would else hand out bytes in place of text.
+        encoding = {"client_encoding": "utf8"}
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=encoding)
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
