@@ -12,7 +12,7 @@ from app.domain.plan.compatibility import resolved_loss
 from app.domain.plan.findings import Finding, find
 from app.domain.plan.preparation import DEFAULT_FRACTION, Preparation, prepare
 from app.domain.plan.settings import TrainingSettings, Validation
-from app.errors import FieldError, InvalidNetwork, InvalidSettings, NotFound
+from app.errors import FieldError, InvalidDataset, InvalidNetwork, InvalidSettings, NotFound
 from app.storage import datasets, networks
 from app.storage.blobs import Blobs
 from app.storage.database import Session
@@ -40,7 +40,7 @@ def plan(session: Session, blobs: Blobs, project: str, wanted: RunRequest) -> Pl
     row = datasets.get(session, project, wanted.dataset)
     training = _drawn(wanted.training)
     other = training.validation.dataset
-    with _pointing_into_network():
+    with _pointing_into_request():
         refuse_errors(findings)
         columns = datasets.open_columns(blobs, datasets.schema_of(row), datasets.files_of(row))
         validation = None
@@ -129,9 +129,14 @@ def _model_name(wanted: str | None, dataset: str) -> str:
 
 
 @contextmanager
-def _pointing_into_network() -> Iterator[None]:
+def _pointing_into_request() -> Iterator[None]:
     try:
         yield
     except InvalidNetwork as error:
         fields = tuple(FieldError(f"/network{field.pointer}", field.message, field.received) for field in error.errors)
         raise InvalidNetwork(error.detail, code=error.code, errors=fields) from None
+    except InvalidDataset as error:
+        # A stored dataset is valid by itself: it is the one to validate with that does not fit.
+        found = error.errors or (FieldError("", error.detail),)
+        fields = tuple(FieldError("/training/validation/dataset", field.message, field.received) for field in found)
+        raise InvalidDataset(error.detail, code=error.code, errors=fields) from None

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import Field
 
-from app.storage import runs
+from app.storage import idempotency, runs
 from app.storage.idempotency import Answer
 from app.storage.runs import Filters
 from app.web.answers import created, digest_of, once, respond
@@ -48,14 +48,18 @@ def submit_run(
     request: Request, wanted: RunBody, parts: Parts, project: Project, key: IdempotencyKey = None
 ) -> Response:
     """Queues the run; a worker takes it at once when one is free. Follow it at `/runs/{id}/events`."""
+    digest = digest_of(request.url.path, wanted.model_dump_json().encode())
     with parts.database.read() as session:
+        # The first answer stands, also where what it was made from is gone by now.
+        first = idempotency.find(session, project, key, digest) if key else None
+        if first is not None:
+            return respond(first)
         checked = plan(session, parts.blobs, project, wanted)
 
     def make() -> Answer:
         row = runs.submit(session, project, checked.submission)
         return created(202, f"/api/v1/runs/{row.id}", run_view(row))
 
-    digest = digest_of(request.url.path, wanted.model_dump_json().encode())
     with parts.database.write() as session:
         answer = once(session, project, key, digest, make)
     return respond(answer)
