@@ -1,13 +1,9 @@
 """The main job end to end, by curl, every call shown: `dropnorm demo`."""
 
 import json
-import os
 import shlex
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,19 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.errors import DropnormError
+from app.demo_service import HOME, DemoFailed, free_port, running_service
 
-HOME = Path(__file__).resolve().parents[1]
 EXAMPLES = Path("examples")
-SHOWN_CHARACTERS = 900
-START_SECONDS = 60.0
+SHOWN_CHARACTERS = 240
 Answer = dict[str, Any]
-
-
-class DemoFailed(DropnormError):
-    """A call of the demo was not answered as it should be."""
-
-    code = "demo_failed"
 
 
 class Demo:
@@ -124,9 +112,7 @@ class Demo:
         command = ["curl", "-s", *options, f"{self.api}/{path}"]
         self._show_command(command)
         answer = self._answer(command)
-        text = json.dumps(answer)
-        shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
-        self.console.print(f"  {shown}", style="dim", markup=False, highlight=False)
+        self.console.print(f"  {_shortened(answer)}", style="dim", markup=False, highlight=False, soft_wrap=True)
         return answer
 
     def _answer(self, command: list[str]) -> Answer:
@@ -150,51 +136,23 @@ def run() -> None:
     console = Console()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dropnorm-demo-") as folder:
-        address = f"http://127.0.0.1:{_free_port()}"
-        environment = os.environ | {"DROPNORM_PORT": address.rsplit(":", 1)[1], "DROPNORM_DATA_DIR": folder}
-        console.print(f"starting a service at {address}, its data in {folder}", highlight=False)
-        command = [sys.executable, "-m", "app.cli", "serve"]
-        service = subprocess.Popen(command, env=environment, cwd=HOME, stdout=subprocess.DEVNULL)  # noqa: S603
-        try:
-            _wait_ready(service, address)
+        address = f"http://127.0.0.1:{free_port()}"
+        console.print(f"starting a service at {address}, its data in {folder}", highlight=False, soft_wrap=True)
+        with running_service(address, Path(folder)):
             demo = Demo(address, console)
             demo.table()
             demo.pictures()
-        finally:
-            service.send_signal(signal.SIGTERM)
-            service.wait(30)
     console.print(
-        f"\ndone in {time.monotonic() - began:.0f} s, and the service is stopped; `make serve` starts one to keep"
+        f"\ndone in {time.monotonic() - began:.0f} s; the service is stopped, `make serve` starts one to keep"
     )
+
+
+def _shortened(answer: Answer) -> str:
+    """The answer as JSON, its long parts as "…"."""
+    texts = {name: json.dumps(value) for name, value in answer.items()}
+    parts = (f'"{name}": {text if len(text) <= SHOWN_CHARACTERS else "…"}' for name, text in texts.items())
+    return "{" + ", ".join(parts) + "}"
 
 
 def _curl(command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - curl, with our own arguments
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_ready(service: subprocess.Popen[bytes], address: str) -> None:
-    give_up = time.monotonic() + START_SECONDS
-    asked = [
-        "curl",
-        "-sf",
-        "-o",
-        "/dev/null",
-        "--retry",
-        "100",
-        "--retry-connrefused",
-        "--retry-delay",
-        "1",
-        "--retry-max-time",
-        str(int(START_SECONDS)),
-        f"{address}/readyz",
-    ]
-    while service.poll() is None and time.monotonic() < give_up:
-        if subprocess.run(asked, check=False, capture_output=True).returncode == 0:  # noqa: S603
-            return
-    raise DemoFailed("the service did not become ready; what it said stands above")
