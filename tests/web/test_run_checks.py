@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.answers import pointers, problem
 from tests.service import Service, accepted
@@ -24,6 +25,7 @@ def test_an_orphan_row_joins_the_batch_before_it(service: Service, api: httpx.Cl
     assert service.ended(accepted(api.post("/api/v1/runs", json=body))["id"])["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("path", ["/api/v1/runs", "/api/v1/runs/check"])
 def test_a_batch_norm_on_batches_of_one_row_is_refused(
     api: httpx.Client, penguins: Json, table_network: Json, path: str
 ) -> None:

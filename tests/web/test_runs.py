@@ -4,7 +4,6 @@ import hashlib
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.answers import problem, strict_json
 from tests.service import EXAMPLES, Service, accepted
@@ -120,7 +119,6 @@ def test_a_run_that_diverges_fails_with_its_reason_and_makes_no_model(
     problem(api.post(f"/api/v1/runs/{run['id']}/predict", json=rows), 404, "run_without_model")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/runs", "/api/v1/runs/check"])
 def test_another_dataset_may_be_the_validation(service: Service, api: httpx.Client) -> None:
     train, held = inline(api, 50), inline(api, 17)
     spec = {"layers": [{"type": "dense"}]}
