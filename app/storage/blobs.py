@@ -46,7 +46,7 @@ class Blobs:
         """Publishes `content` under `key`, over whatever stood there."""
         target = self._path(key)
         with disk_full_told():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
             try:
                 with aside.open("xb") as file:
@@ -65,7 +65,7 @@ class Blobs:
         with disk_full_told():
             files = [_synced(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())]
             _sync_folder(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             folder.rename(target)
             _sync_folder(target.parent)
         return files
@@ -92,7 +92,8 @@ class Blobs:
         """A descriptor of a regular file that has this one name, or `NotFound`: links of any kind are refused."""
         path = self._path(key)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Without O_NONBLOCK a planted FIFO would hold the reader until somebody writes to it.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise NotFound(f"the stored file {path.name} is not there", code="file_missing") from error
         try:
@@ -122,7 +123,7 @@ class Blobs:
         return shutil.disk_usage(self.root).free
 
     def _path(self, key: str) -> Path:
-        path = (self.root / key).resolve()
+        path = self.root if "\0" in key else (self.root / key).resolve()
         if not path.is_relative_to(self.root) or path == self.root:
             raise NotFound("no such file", code="file_missing")
         return self.root / key
@@ -151,6 +152,14 @@ def _synced(path: Path, key: str) -> StoredFile:
             size += len(chunk)
         os.fsync(file.fileno())
     return StoredFile(key, size, digest.hexdigest())
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder and what is missing above it; each new name is on the disk when this returns."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session as Session  # the one name that other rooms need of the library
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement
 from sqlalchemy.types import Float
 
-from app.errors import StorageFull, Unavailable
+from app.errors import Invalid, StorageFull, Unavailable
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -60,13 +60,18 @@ class Database:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Turns a database that does not answer into `Unavailable`, and one without room into `StorageFull`."""
+    """Turns a database that does not answer into `Unavailable`, and one without room into `StorageFull`.
+
+    `Invalid` is a value that it refuses: PostgreSQL holds no text with a NUL in it.
+    """
     try:
         yield
     except OperationalError as error:
         if "disk is full" in str(error.orig):
             raise StorageFull("there is no room left on the database's disk") from error
         raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
+    except DataError as error:
+        raise Invalid("a text or number in it is one that the database cannot hold", code="value_invalid") from error
     except InterfaceError as error:
         raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.data.columns import LAYOUT, Columns
 from app.domain.data.schema import DatasetSchema, ReadRequest
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Damaged, NotFound
 from app.storage import paging
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.database import now
@@ -80,12 +81,19 @@ def uses(session: Session, folder: str) -> bool:
     return session.scalar(select(DatasetRow.id).where(DatasetRow.folder == folder).limit(1)) is not None
 
 
-def get(session: Session, project: str, dataset_id: str) -> DatasetRow:
+def get(session: Session, project: str, dataset_id: str, *, lock: bool = False) -> DatasetRow:
     """Raises `NotFound` for an unknown id, and for one of another project."""
-    row = session.get(DatasetRow, dataset_id)
+    row = session.get(DatasetRow, dataset_id, with_for_update=lock)
     if row is None or row.project != project:
         raise NotFound("there is no such dataset", code="dataset_not_found")
     return row
+
+
+def hold(session: Session, project: str, dataset_id: str) -> None:
+    """Keeps a dataset from being deleted until the transaction ends. Raises `NotFound` where it is gone already."""
+    query = select(DatasetRow.id).where(DatasetRow.id == dataset_id, DatasetRow.project == project)
+    if session.scalar(query.with_for_update(read=True, key_share=True)) is None:
+        raise NotFound("there is no such dataset", code="dataset_not_found")
 
 
 def page(session: Session, project: str, limit: int, cursor: str | None) -> tuple[Sequence[DatasetRow], str | None]:
@@ -98,7 +106,8 @@ def remove(session: Session, project: str, dataset_id: str) -> str | None:
 
     Raises `Conflict` while a run needs it.
     """
-    row = get(session, project, dataset_id)
+    # Locked, so that a run which is being submitted on it is counted or refused.
+    row = get(session, project, dataset_id, lock=True)
     uses = session.scalar(
         select(func.count())
         .select_from(RunRow)
@@ -129,7 +138,9 @@ def open_columns(blobs: Blobs, schema: DatasetSchema, files: Sequence[StoredFile
         file = by_name.get(name)
         if file is None or file.bytes == 0:
             return np.zeros((0,) if name == "pixels" else (schema.rows, 0), dtype)
-        with blobs.open(file.key):
+        with blobs.open(file.key) as descriptor:
+            if os.fstat(descriptor).st_size != file.bytes:
+                raise Damaged(f"the stored file {name} does not have the size that was recorded")
             flat: NDArray[np.generic] = np.memmap(blobs.path(file.key), dtype, mode="r")
         return flat if name == "pixels" else flat.reshape(schema.rows, -1)
 

@@ -27,7 +27,7 @@ def read_cursor(cursor: str) -> tuple[float, str]:
         created_at = float(moment)
     except (ValueError, binascii.Error) as error:
         raise _unknown_cursor(cursor) from error
-    if not row_id or created_at != created_at:
+    if not row_id.isprintable() or not row_id or created_at != created_at:
         raise _unknown_cursor(cursor)
     return created_at, row_id
 

@@ -89,6 +89,7 @@ def aliases(session: Session, model: ModelRow) -> dict[str, int]:
 
 def set_alias(session: Session, model: ModelRow, alias: str, number: int) -> int | None:
     """Moves (or makes) an alias; answers the version that it named before. The version must exist."""
+    _lock(session, model)
     version(session, model, number)
     row = session.get(AliasRow, (model.id, alias))
     if row is None:
@@ -99,6 +100,7 @@ def set_alias(session: Session, model: ModelRow, alias: str, number: int) -> int
 
 
 def remove_alias(session: Session, model: ModelRow, alias: str) -> None:
+    _lock(session, model)
     row = session.get(AliasRow, (model.id, alias))
     if row is None:
         raise NotFound(f"model {model.name} has no alias {alias}", code="alias_not_found")
@@ -107,6 +109,7 @@ def remove_alias(session: Session, model: ModelRow, alias: str) -> None:
 
 def remove_version(session: Session, model: ModelRow, number: int) -> None:
     """Deletes a version; its run and files stay with the run. Raises `Conflict` while an alias names it."""
+    _lock(session, model)
     row = version(session, model, number)
     named = [alias for alias, target in aliases(session, model).items() if target == number]
     if named:
@@ -124,3 +127,8 @@ def artifacts(session: Session, project: str, run_id: str) -> dict[str, StoredFi
     """The published files of a run by name; empty for a run that has none, or of another project."""
     query = select(ArtifactRow).where(ArtifactRow.run_id == run_id, ArtifactRow.project == project)
     return {row.name: StoredFile(row.key, row.bytes, row.sha256) for row in session.scalars(query)}
+
+
+def _lock(session: Session, model: ModelRow) -> None:
+    # One at a time changes what a model's names mean, so that no alias names a version that is gone.
+    session.execute(select(ModelRow.id).where(ModelRow.id == model.id).with_for_update())

@@ -25,9 +25,9 @@ def add(session: Session, project: str, spec: NetworkSpec) -> NetworkRow:
     return row
 
 
-def get(session: Session, project: str, network_id: str) -> NetworkRow:
+def get(session: Session, project: str, network_id: str, *, lock: bool = False) -> NetworkRow:
     """Raises `NotFound` for an unknown id, and for one of another project."""
-    row = session.get(NetworkRow, network_id)
+    row = session.get(NetworkRow, network_id, with_for_update=lock)
     if row is None or row.project != project:
         raise NotFound("there is no such network", code="network_not_found")
     return row
@@ -40,7 +40,7 @@ def page(session: Session, project: str, limit: int, cursor: str | None) -> tupl
 
 def remove(session: Session, project: str, network_id: str) -> None:
     """Deletes a network. Runs made from it hold their own copy of the spec, so none is harmed."""
-    session.delete(get(session, project, network_id))
+    session.delete(get(session, project, network_id, lock=True))
 
 
 def spec_of(row: NetworkRow) -> NetworkSpec:

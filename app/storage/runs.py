@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
 from app.errors import Conflict, NotFound
-from app.storage import events, jobs, models, paging
+from app.storage import datasets, events, jobs, models, paging
 from app.storage.database import now
 from app.storage.identifiers import new_id
 from app.storage.tables import ArtifactRow, EpochRow, EventRow, JobRow, RunRow, TagRow
@@ -39,7 +39,13 @@ class Filters:
 
 
 def submit(session: Session, project: str, wanted: Submission) -> RunRow:
-    """Records the run and puts its job on the queue, in the caller's one transaction."""
+    """Records the run and puts its job on the queue, in the caller's one transaction.
+
+    Raises `NotFound` for a dataset that was deleted meanwhile.
+    """
+    for dataset_id in (wanted.dataset_id, wanted.validation_dataset_id):
+        if dataset_id is not None:
+            datasets.hold(session, project, dataset_id)
     job = jobs.add(session, project, "run")
     run = RunRow(
         id=new_id("run"),
@@ -60,9 +66,9 @@ def submit(session: Session, project: str, wanted: Submission) -> RunRow:
     return run
 
 
-def get(session: Session, project: str, run_id: str) -> RunRow:
+def get(session: Session, project: str, run_id: str, *, lock: bool = False) -> RunRow:
     """Raises `NotFound` for an unknown id, and for one of another project."""
-    row = session.get(RunRow, run_id)
+    row = session.get(RunRow, run_id, with_for_update=lock)
     if row is None or row.project != project:
         raise NotFound("there is no such run", code="run_not_found")
     return row
@@ -106,7 +112,7 @@ def remove(session: Session, project: str, run_id: str) -> str:
 
     Raises `Conflict` while it is queued or running, and while a model's version is made of it.
     """
-    run = get(session, project, run_id)
+    run = get(session, project, run_id, lock=True)
     if run.job.status not in jobs.ENDED:
         raise Conflict(f"the run is {run.job.status}; cancel it first", code="run_not_ended")
     used = models.version_of_run(session, run_id)

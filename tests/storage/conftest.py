@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.storage.base import Base
 from app.storage.database import Database
 from tests.storage.servers import Databases, PostgresqlServer, SqliteFiles, postgresql
 
@@ -25,12 +26,20 @@ def databases(request: pytest.FixtureRequest) -> Databases:
     return found
 
 
-@pytest.fixture
-def database(databases: Databases) -> Iterator[Database]:
-    """A migrated database of the test's own."""
+@pytest.fixture(scope="session")
+def shared_database(databases: Databases) -> Iterator[Database]:
     made = Database(databases.migrated())
     yield made
     made.close()
+
+
+@pytest.fixture
+def database(shared_database: Database) -> Iterator[Database]:
+    """A migrated database without a row."""
+    yield shared_database
+    with shared_database.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
 
 
 @pytest.fixture

@@ -230,9 +230,14 @@ def test_a_cancel_is_one_guarded_statement_so_nothing_can_come_between(database:
     run_id = add_run(database)
     claim(database)
     statements: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+
+    def note(*given: object) -> None:
+        statements.append(str(given[2]))
+
+    event.listen(database.engine, "before_cursor_execute", note)
     with database.write() as session:
         runs.cancel(session, PROJECT, run_id)
+    event.remove(database.engine, "before_cursor_execute", note)
     assert sum(statement.startswith("UPDATE jobs") for statement in statements) == 1
 
 

@@ -84,9 +84,11 @@ def test_the_code_names_the_newest_migration(database: Database) -> None:
         assert ScriptDirectory.from_config(migrations.configuration(connection)).get_current_head() == HEAD
 
 
-def test_a_downgrade_leaves_no_table_and_the_way_up_again_is_open(database: Database) -> None:
+def test_a_downgrade_leaves_no_table_and_the_way_up_again_is_open(databases: Databases) -> None:
+    database = Database(databases.migrated())
     migrations.downgrade(database, "base")
     assert inspect(database.engine).get_table_names() == ["alembic_version"]
     assert not is_current(database)
     migrations.upgrade(database)
     assert is_current(database)
+    database.close()
