@@ -139,13 +139,15 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _check_host(settings: Settings) -> None:
-    local = settings.host == "localhost"
+def _is_loopback(host: str) -> bool:
     try:
-        local = local or ipaddress.ip_address(settings.host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        local = local or False
-    if not local and settings.allowed_hosts == Settings.model_fields["allowed_hosts"].default:
+        return host == "localhost"
+
+
+def _check_host(settings: Settings) -> None:
+    if not _is_loopback(settings.host) and settings.allowed_hosts == Settings.model_fields["allowed_hosts"].default:
         raise SettingsError(
             f"DROPNORM_HOST {settings.host} is not loopback and there are no keys: name the hosts that may be "
             "asked for in DROPNORM_ALLOWED_HOSTS, and keep the port closed to strangers"
@@ -155,9 +157,10 @@ def _check_host(settings: Settings) -> None:
 def _greet(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{settings.port}"
+    open_to = "it listens on loopback alone" if _is_loopback(settings.host) else "keep the port closed to strangers"
     lines = [
         f"dropnorm serves {address}  (data in {settings.data_dir.resolve()})",
-        "  no keys: whoever reaches this address may use it, so it listens on loopback alone",
+        f"  no keys: whoever reaches this address may use it, so {open_to}",
         "  next, upload a table whose last column is to be predicted:",
         f"    curl -F file=@data.csv {address}/api/v1/datasets",
         f"  every call: {address}/docs",
