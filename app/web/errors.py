@@ -3,20 +3,18 @@
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from orjson import dumps
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app import errors
-from app.domain.network.layers import AnyLayer
-from app.domain.plan.settings import Optimizer
-from app.errors import DropnormError, FieldError, Invalid, shown
+from app.errors import DropnormError, FieldError
+from app.web.fields import invalid
 
 STATUS: dict[type[DropnormError], int] = {
     errors.Malformed: 400,
@@ -30,17 +28,8 @@ STATUS: dict[type[DropnormError], int] = {
     errors.StorageFull: 507,
 }
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-MOST_FIELDS = 20
 RETRY_SECONDS = {429: "5", 503: "2"}
 _LOG = logging.getLogger("dropnorm.web")
-_TAGS: dict[str, frozenset[object]] = {
-    "0": frozenset(get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(get_args(AnyLayer)[0])),
-    "optimizer": frozenset(
-        get_args(kind.model_fields["name"].annotation)[0] for kind in get_args(get_args(Optimizer)[0])
-    ),
-    "network": frozenset({"id", "spec"}),
-}
-"""The tags that pydantic puts into the place of an error, by what stands before them ("0": a position in a list)."""
 
 
 def problem(status: int, code: str, detail: str, fields: Sequence[FieldError] = ()) -> Response:
@@ -92,36 +81,7 @@ def _named(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return answer_of(_told([{**part, "loc": part["loc"][1:]} for part in error.errors()]))
-
-
-def invalid_of(error: ValidationError) -> Invalid:
-    """What pydantic found wrong with a document, as a failure that names the fields."""
-    return _told([dict(part) for part in error.errors()])
-
-
-def _told(parts: Sequence[dict[str, Any]]) -> Invalid:
-    fields = tuple(_field(part) for part in parts if not _consequence(part, parts))[:MOST_FIELDS]
-    return Invalid(f"{fields[0].pointer or 'the body'}: {fields[0].message}", errors=fields)
-
-
-def _consequence(part: dict[str, Any], parts: Sequence[dict[str, Any]]) -> bool:
-    """A list whose only items are wrong is called too short as well, which helps nobody."""
-    place = part["loc"]
-    inside = any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in parts)
-    return part["type"] == "too_short" and inside
-
-
-def _field(part: dict[str, Any]) -> FieldError:
-    path: list[str] = []
-    for name in part["loc"]:
-        # Pydantic puts a union's tag behind the position; a JSON pointer has no place for it.
-        if path and name in _TAGS.get("0" if path[-1].isdigit() else path[-1], ()):
-            continue
-        path.append(str(name).replace("~", "~0").replace("/", "~1"))
-    given = part.get("input")
-    received = None if part["type"] == "missing" else shown(given if isinstance(given, str) else repr(given))
-    return FieldError("".join(f"/{name}" for name in path), part["msg"], received)
+    return answer_of(invalid([{**part, "loc": part["loc"][1:]} for part in error.errors()]))
 
 
 def _http(request: Request, error: Exception) -> Response:

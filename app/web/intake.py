@@ -24,7 +24,7 @@ from app.storage.idempotency import Answer
 from app.storage.tables import DatasetRow
 from app.web.answers import created, digest_of, once
 from app.web.context import Context
-from app.web.errors import invalid_of
+from app.web.fields import invalid_of
 from app.web.strict_json import read_json
 from app.web.uploads import Received, receive
 from app.web.views import dataset_view
@@ -150,8 +150,9 @@ def _columns(text: str) -> object:
     try:
         return read_json(text.encode())
     except Malformed as error:
-        field = FieldError("/columns", error.detail, shown(text))
-        raise Invalid(f"columns: {error.detail}", code=error.code, errors=(field,)) from None
+        found = error.errors or (FieldError("", error.detail, shown(text)),)
+        fields = tuple(FieldError(f"/columns{field.pointer}", field.message, field.received) for field in found)
+        raise Invalid(f"columns: {error.detail}", code=error.code, errors=fields) from None
 
 
 def _validated(kind: type[Body], document: object) -> Body:

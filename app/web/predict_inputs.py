@@ -15,7 +15,7 @@ from app.domain.strict import Strict
 from app.errors import FieldError, InvalidRows, Malformed, TooLarge, UnsupportedType, shown
 from app.ingest.pictures import decode
 from app.serving.predictor import Answers, Predictor
-from app.web.errors import invalid_of
+from app.web.fields import invalid_of
 from app.web.npy import read_npy
 from app.web.strict_json import read_json
 
@@ -82,11 +82,11 @@ def options_of(query: dict[str, str]) -> Options:
     return _options(document)
 
 
-def _options(document: object) -> Options:
+def _options(document: object, *place: str) -> Options:
     try:
         return Options.model_validate(document)
     except ValidationError as error:
-        raise invalid_of(error) from None
+        raise invalid_of(error, *place) from None
 
 
 def _json(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
@@ -104,7 +104,7 @@ def _json(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
                 code="field_unknown",
                 errors=(FieldError(f"/{shown(name)}", "is not a field here"),),
             )
-    options = _options(document["options"]) if "options" in document else question.options
+    options = _options(document["options"], "options") if "options" in document else question.options
     instances = document["instances"]
     _check_rows(len(instances) if isinstance(instances, list) else 0, question)
     if predictor.takes_pictures:

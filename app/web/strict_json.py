@@ -1,34 +1,48 @@
 """JSON as strictly as the contract reads it: no NaN, no duplicate key, no absurd depth, no lone surrogate."""
 
 import json
-from collections.abc import Callable, Coroutine
+import math
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.domain.data.pointers import pointer
 from app.errors import FieldError, Malformed, TooLarge, UnsupportedType, shown
 
 MAX_DEPTH = 64
+MAX_DIGITS = 320
 MAX_BYTES = 1 << 20
 """Of a body that `StrictRoute` reads: specs and settings, which are small; parsing them must not hold up the rest."""
 
 
+class _Refused(Exception):
+    """What is wrong with a value, and the way to it: each level on the way out adds its part."""
+
+    def __init__(self, detail: str, code: str | None = None, *path: str) -> None:
+        self.detail, self.code, self.path = detail, code, list[str | int](path)
+
+
 def read_json(body: bytes) -> Any:
-    """Parses `body`. Raises `Malformed` for anything that strict JSON is not."""
+    """Parses `body`. Raises `Malformed` for anything that strict JSON is not, naming the field where there is one."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} is wrong") from None
     try:
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded
+            text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite, parse_int=_bounded
         )
+        _check(value, 0)
     except json.JSONDecodeError as error:
         raise Malformed(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise Malformed("the body is nested too deeply") from None
-    _check(value, 0)
+    except _Refused as refused:
+        where = pointer(*(shown(part) if isinstance(part, str) else part for part in reversed(refused.path)))
+        field = FieldError(where, refused.detail)
+        raise Malformed(f"{where or 'the body'}: {refused.detail}", code=refused.code, errors=(field,)) from None
     return value
 
 
@@ -55,53 +69,58 @@ class StrictRoute(APIRoute):
         return strict
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> Any:
     values = dict(pairs)
     if len(values) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(
-            f"the key {shown(repr(twice))} stands twice in one object",
-            code="duplicate_key",
-            errors=(FieldError(f"/{shown(twice)}", "must stand once"),),
-        )
+        return _Refused("the key stands twice in one object", "duplicate_key", twice)
     return values
 
 
-def _refuse_constant(name: str) -> float:
-    raise Malformed(f"{name} is not a JSON number", code="number_not_finite")
+# What the parser meets it meets without knowing where: the value's place is taken, and the walk finds it there.
+def _no_number(name: str) -> Any:
+    return _Refused(f"{name} is not a JSON number", "number_not_finite")
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> Any:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise Malformed(f"{shown(text)} is too large for a number", code="number_not_finite")
-    return number
+    return _Refused(f"{shown(text)} is too large for a number", "number_not_finite") if math.isinf(number) else number
 
 
-def _bounded(text: str) -> int:
-    if len(text) > 320:
-        raise Malformed(f"{shown(text, 20)} has too many digits", code="number_not_finite")
+def _bounded(text: str) -> Any:
+    if len(text) > MAX_DIGITS:
+        return _Refused(f"{shown(text, 20)} has too many digits", "number_not_finite")
     return int(text)
 
 
 def _check(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
+        raise _Refused(f"the body is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict):
-        for key, part in value.items():
-            _check_text(key)
-            _check(part, depth + 1)
+        _check_parts(value.items(), depth)
     elif isinstance(value, list):
-        for part in value:
+        _check_parts(enumerate(value), depth)
+    elif isinstance(value, _Refused):
+        raise value
+
+
+def _check_parts(parts: Iterable[tuple[str | int, object]], depth: int) -> None:
+    for name, part in parts:
+        try:
+            if isinstance(name, str):
+                _check_text(name)
             if not isinstance(part, float | int):
                 _check(part, depth + 1)
+        except _Refused as refused:
+            refused.path.append(name)
+            raise
 
 
 def _check_text(text: str) -> None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Malformed("a text holds half a surrogate pair, which is no character", code="text_invalid")
+        raise _Refused("a text holds half a surrogate pair, which is no character", "text_invalid")
     if "\0" in text:
-        raise Malformed("a text holds a NUL character", code="text_invalid")
+        raise _Refused("a text holds a NUL character", "text_invalid")
