@@ -9,14 +9,15 @@ ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /opt/dropnorm
 RUN python -m venv /opt/venv
 COPY pyproject.toml requirements.lock README.md ./
-# Only the packages here, so that a change of the code leaves this layer as it is.
+# Only the packages here, so that a change of the code leaves this layer as it is. Headers and libraries' own tests
+# stay out; of PyTorch's programs it needs the one that it looks for when it is imported.
 RUN mkdir app && touch app/__init__.py \
  && for folder in ${PIP_FIND_LINKS:-}; do ls "$folder"/torch-[0-9]*.whl 2>/dev/null || true; done >/tmp/wheels \
  && if [ ! -s /tmp/wheels ]; then index="--extra-index-url ${TORCH_INDEX_URL}"; fi \
- && /opt/venv/bin/pip install --quiet --no-cache-dir --no-compile ${index:-} --constraint requirements.lock \
-      --editable . \
- && rm -rf /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/share \
- && find /opt/venv -name '*.a' -delete
+ && /opt/venv/bin/pip install --quiet --no-cache-dir ${index:-} --constraint requirements.lock --editable . \
+ && cd /opt/venv/lib/python3*/site-packages \
+ && rm -rf torch/include torch/share torch/test pyarrow/include pyarrow/tests \
+ && find torch/bin -type f ! -name torch_shm_manager -delete
 
 FROM ${BASE}
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin dropnorm \
@@ -26,6 +27,8 @@ COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/dropnorm /opt/dropnorm
 COPY app app
 COPY migrations migrations
+# The user cannot write here, and a process that compiles at every start is slow to start.
+RUN /opt/venv/bin/python -m compileall -q app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
