@@ -15,6 +15,7 @@ DropnormError
 ├── Unavailable          not ready, or overloaded; may be tried again soon
 ├── StorageFull          the disk has no room left
 ├── Diverged             training reached values that are not finite numbers
+├── Unfaithful           what would be served does not answer as the trained network does
 └── Damaged              a stored file does not have the digest that was recorded
 """
 
@@ -96,6 +97,10 @@ class StorageFull(DropnormError):
 
 class Diverged(DropnormError):
     code = "diverged"
+
+
+class Unfaithful(DropnormError):
+    code = "parity_failed"
 
 
 class Damaged(DropnormError):
