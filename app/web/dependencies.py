@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from app.storage.base import DEFAULT_PROJECT
 from app.storage.database import Session
@@ -47,11 +48,22 @@ IdempotencyKey = Annotated[
 ]
 
 
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        # Python would read "1_0", "1.0" and " 1" as well.
+        raise PydanticCustomError("whole_number", "must be a whole number, in digits")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_digits)]
+"""A whole number in a path or a query."""
+
+
 class PageQuery(BaseModel):
     """Which page of a list."""
 
     model_config = ConfigDict(extra="forbid")
-    limit: Annotated[int, Field(ge=1, le=200, description="rows a page")] = 50
+    limit: Annotated[Whole, Field(ge=1, le=200, description="rows a page")] = 50
     cursor: Annotated[str, Field(max_length=200, description="`next` of the page before")] | None = None
 
 

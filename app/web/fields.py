@@ -40,13 +40,19 @@ def _consequence(part: dict[str, Any], parts: Sequence[dict[str, Any]]) -> bool:
 
 
 def _field(part: dict[str, Any]) -> FieldError:
+    return FieldError(pointer(*_path((*part["loc"], *_inner(part)))), part["msg"], _received(part))
+
+
+def _path(location: Sequence[int | str]) -> list[str]:
+    """The place without the tags that pydantic puts behind a union's position: a JSON pointer has no place for them."""
     path: list[str] = []
-    for name in (*part["loc"], *_inner(part)):
-        # Pydantic puts a union's tag behind the position; a JSON pointer has no place for it.
-        if path and name in _TAGS.get("0" if path[-1].isdigit() else path[-1], ()):
-            continue
-        path.append(shown(str(name)))
-    return FieldError(pointer(*path), part["msg"], _received(part))
+    before = ""
+    for name in map(str, location):
+        # A tag stands alone behind its position: `activation` is a layer, and then a field of another.
+        if name not in _TAGS.get("0" if before.isdigit() else before, ()):
+            path.append(shown(name))
+        before = name
+    return path
 
 
 def _inner(part: dict[str, Any]) -> tuple[str, ...]:

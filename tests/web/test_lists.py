@@ -97,6 +97,8 @@ def test_the_other_lists_are_walked_the_same_way(
         ("limit=-1", "limit"),
         ("limit=1.5", "limit"),
         ("limit=nan", "limit"),
+        ("limit=1_0", "limit"),
+        ("limit=%201", "limit"),
         ("limit=true", "limit"),
         ("limit=", "limit"),
         ("limit=" + "9" * 5000, "limit"),

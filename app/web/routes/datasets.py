@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.storage import datasets
 from app.web.answers import respond
-from app.web.dependencies import IdempotencyKey, Page, Parts, Project, Reading
+from app.web.dependencies import IdempotencyKey, Page, Parts, Project, Reading, Whole
 from app.web.examples import DATASET, DATASET_BODIES, ROWS
 from app.web.intake import record, take_in
 from app.web.preview import preview
@@ -56,7 +56,7 @@ def get_rows(
     session: Reading,
     project: Project,
     parts: Parts,
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
 ) -> RowsView:
     """The first rows as they were read: null is a missing value."""
     row = datasets.get(session, project, dataset_id)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Path
 from app.storage import models
 from app.storage.database import Session
 from app.storage.tables import ModelRow
-from app.web.dependencies import Page, Parts, Project, Reading
+from app.web.dependencies import Page, Parts, Project, Reading, Whole
 from app.web.examples import MODEL
 from app.web.problems import problems
 from app.web.schemas import AliasRequest, ModelView, PageView, VersionView, moment
@@ -15,7 +15,7 @@ from app.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
 Alias = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[Whole, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("", summary="List models", responses=problems(422))
