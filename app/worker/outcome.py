@@ -16,14 +16,12 @@ from app.domain.plan.preparation import Preparation
 from app.domain.training.build import Network
 from app.domain.training.card import CardFacts, model_card
 from app.domain.training.freeze import freeze
-from app.domain.training.parity import MOST_ROWS, Parity, freeze_and_prove
-from app.errors import Unfaithful
+from app.domain.training.parity import MOST_ROWS, Parity, freeze_and_prove, require_faithful
 from app.storage.blobs import Blobs
 from app.worker.loading import Loaded
 from app.worker.orders import Order
 
 CHUNK_VALUES = 1 << 22
-LARGEST_DIFFERENCE = 1e-3
 NETWORK, PREPROCESSING, WEIGHTS, FROZEN, CARD = (
     "network.json",
     "preprocessing.json",
@@ -51,7 +49,7 @@ class Outcome:
     def publish(self, network: Network, blobs: Blobs) -> dict[str, Any]:
         """Writes the files; answers the run's `result` and the `files` with their digests."""
         content, frozen, parity = freeze_and_prove(network, self._target, self._proof_features())
-        self._check(parity)
+        require_faithful(parity, self._target)
         evaluation = self._evaluations(frozen)
         if self._before is not None:
             evaluation["before_population_statistics"] = self._before
@@ -76,18 +74,6 @@ class Outcome:
                 name: {"key": file.key, "bytes": file.bytes, "sha256": file.sha256} for name, file in stored.items()
             },
         }
-
-    def _check(self, parity: Parity) -> None:
-        """Raises `Unfaithful` for a difference that rounding cannot explain: such a network is not served."""
-        allowed = LARGEST_DIFFERENCE
-        if self._target.type == "number":
-            # Answers are float32 in the target's own units, whose rounding grows with their size.
-            allowed = LARGEST_DIFFERENCE * self._target.scale.deviation + 1e-6 * abs(self._target.scale.mean)
-        if not parity.largest_difference <= allowed:
-            raise Unfaithful(
-                f"the frozen network's answers differ from the trained one's by {parity.largest_difference:.3g}, which is "
-                f"more than rounding explains ({allowed:.3g}); the run makes no model"
-            )
 
     def _files(self, network: Network, frozen: bytes) -> dict[str, bytes]:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}

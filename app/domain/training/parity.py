@@ -11,9 +11,10 @@ from app.domain.inference.frozen import FrozenNetwork
 from app.domain.inference.tiles import multiplications, tile_rows
 from app.domain.training.build import Network
 from app.domain.training.freeze import freeze
-from app.errors import Diverged
+from app.errors import Diverged, Unfaithful
 
 MOST_ROWS = 2_048
+LARGEST_DIFFERENCE = 1e-3
 _LEAST_ROWS = 16
 _MULTIPLICATIONS = 2 * 10**9
 """About a second's work: wide networks are proved on fewer rows."""
@@ -60,6 +61,22 @@ def prove(network: Network, frozen: FrozenNetwork, target: Target, features: NDA
         largest_difference=float(np.abs(answers - expected).max()),
         bit_equal_alone_batched_shuffled=_bit_equal(frozen, rows, answers),
     )
+
+
+def require_faithful(parity: Parity, target: Target) -> None:
+    """Raises `Unfaithful` where the frozen network differs from the trained one by more than `LARGEST_DIFFERENCE`.
+
+    That is of a probability, or of the target's standard deviation; answers in the target's own units are float32,
+    so their size adds its own rounding.
+    """
+    allowed = LARGEST_DIFFERENCE
+    if isinstance(target, NumberTarget):
+        allowed = LARGEST_DIFFERENCE * target.scale.deviation + 1e-6 * abs(target.scale.mean)
+    if not parity.largest_difference <= allowed:
+        raise Unfaithful(
+            f"the frozen network's answers differ from the trained network's by {parity.largest_difference:.3g}; at most "
+            f"{allowed:.3g} is allowed, so no model is made. Very large weights do this: try a smaller learning rate"
+        )
 
 
 def reference_answers(network: Network, target: Target, features: NDArray[np.float32]) -> NDArray[np.float64]:
