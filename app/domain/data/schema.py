@@ -11,6 +11,8 @@ A dataset is stored as up to four raw little-endian arrays beside this schema:
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from app.domain.strict import Frozen as Frozen
 from app.domain.task import Task as Task
 
@@ -95,4 +97,4 @@ class ReadRequest(Frozen):
 
     target: str | None = None
     task: Literal["classification", "regression", "auto"] = "auto"
-    columns: dict[str, ColumnRequest] = {}
+    columns: dict[str, ColumnRequest] = Field(default_factory=dict)

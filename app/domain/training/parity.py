@@ -74,7 +74,7 @@ def require_faithful(parity: Parity, target: Target) -> None:
         allowed = LARGEST_DIFFERENCE * target.scale.deviation + 1e-6 * abs(target.scale.mean)
     if not parity.largest_difference <= allowed:
         raise Unfaithful(
-            f"the frozen network's answers differ from the trained network's by {parity.largest_difference:.3g}; at most "
+            f"the frozen network's answers differ from the trained one's by {parity.largest_difference:.3g}; at most "
             f"{allowed:.3g} is allowed, so no model is made. Very large weights do this: try a smaller learning rate"
         )
 
