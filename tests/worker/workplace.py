@@ -1,0 +1,216 @@
+"""A data folder with its database, runs submitted to it, and real `dropnorm worker` processes that take them."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import psutil
+from sqlalchemy import text
+
+from app.domain.data.columns import LAYOUT, Columns
+from app.domain.network.spec import NetworkSpec
+from app.domain.plan.settings import TrainingSettings
+from app.storage import datasets, events, jobs, migrations, models, runs
+from app.storage.blobs import Blobs, StoredFile
+from app.storage.database import Database
+from app.storage.datasets import Upload
+from app.storage.runs import Submission
+from app.storage.tables import DatasetRow, EventRow, RunRow
+
+PROJECT = "default"
+LAYERS = [
+    {"type": "dense", "units": 16, "use_bias": False},
+    {"type": "batch_normalization"},
+    {"type": "activation", "function": "relu"},
+    {"type": "dropout", "rate": 0.3},
+    {"type": "dense"},
+]
+Seen = TypeVar("Seen")
+
+
+class Workplace:
+    """Where workers meet runs, without any web."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "data"
+        self.blobs = Blobs(self.data_dir)
+        self.database = Database(f"sqlite:///{self.data_dir / 'dropnorm.db'}")
+        migrations.upgrade(self.database)
+
+    def add(self, columns: Columns) -> str:
+        """Stores columns as a dataset; answers its id."""
+        work = self.blobs.incoming()
+        for name in LAYOUT:
+            (work / f"{name}.bin").write_bytes(getattr(columns, name).tobytes())
+        folder = datasets.new_folder()
+        files = self.blobs.publish_folder(work, folder)
+        with self.database.write() as session:
+            upload = Upload("5" * 64, 1, "c" * 64)
+            row = datasets.add(session, PROJECT, "flowers", upload, folder, files, columns.schema)
+        return row.id
+
+    def dataset(self, dataset_id: str) -> DatasetRow:
+        with self.database.read() as session:
+            return datasets.get(session, PROJECT, dataset_id)
+
+    def submit(self, dataset: str, validation: str | None = None, **training: Any) -> str:
+        """Queues a run; answers its id. `training` are its settings."""
+        wanted = Submission(
+            dataset_id=dataset,
+            validation_dataset_id=validation,
+            network_id=None,
+            network=NetworkSpec.model_validate({"layers": LAYERS}),
+            model="flowers",
+            training=TrainingSettings.model_validate({"seed": 7, "epochs": 3, "batch_size": 16, **training}),
+            tags=[],
+        )
+        with self.database.write() as session:
+            return runs.submit(session, PROJECT, wanted).id
+
+    def run(self, run_id: str) -> RunRow:
+        with self.database.read() as session:
+            return runs.get(session, PROJECT, run_id)
+
+    def epochs(self, run_id: str) -> int:
+        """How many epochs are written down."""
+        with self.database.read() as session:
+            return len(runs.epochs(session, run_id))
+
+    def events(self, run_id: str) -> list[EventRow]:
+        with self.database.read() as session:
+            return list(events.after(session, run_id, 0))
+
+    def files(self, run_id: str) -> dict[str, StoredFile]:
+        with self.database.read() as session:
+            return models.artifacts(session, PROJECT, run_id)
+
+    def digests(self, run_id: str) -> dict[str, str]:
+        """The digest of each published file, checked against the bytes that lie there."""
+        files = self.files(run_id)
+        for file in files.values():
+            self.blobs.check(file)
+        return {name: file.sha256 for name, file in files.items()}
+
+    def cancel(self, run_id: str) -> None:
+        with self.database.write() as session:
+            runs.cancel(session, PROJECT, run_id)
+
+    def expire(self, run_id: str) -> None:
+        """Lets the lease of a run be over."""
+        with self.database.write() as session:
+            statement = text("UPDATE jobs SET lease_until = lease_until - 1000 WHERE id = :id")
+            session.execute(statement, {"id": self.run(run_id).job_id})
+
+    def writable(self) -> bool:
+        """Whether nobody holds the write lock now."""
+        try:
+            with closing(
+                sqlite3.connect(self.data_dir / "dropnorm.db", timeout=0.1, isolation_level=None)
+            ) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    def ended(self, run_id: str, seconds: float = 90) -> RunRow:
+        """Waits until a run has ended."""
+        return until(lambda: run if (run := self.run(run_id)).job.status in jobs.ENDED else None, seconds)
+
+    def in_the_middle(self, run_id: str, attempt: int = 1) -> RunRow:
+        """Waits until an attempt of a run has some epochs behind it."""
+
+        def seen() -> RunRow | None:
+            run = self.run(run_id)
+            assert run.job.status not in jobs.ENDED, "the run ended before it could be disturbed"
+            with self.database.read() as session:
+                epochs = sum(row.attempt == attempt for row in runs.epochs(session, run_id))
+            return run if epochs > 1 else None
+
+        return until(seen, 60)
+
+
+class WorkerProcess:
+    """A `dropnorm worker` in a session of its own, killed at the end of the `with`, its trainer with it."""
+
+    def __init__(self, workplace: Workplace, environment: Mapping[str, str] = os.environ) -> None:
+        self.workplace = workplace
+        given = {name: value for name, value in environment.items() if not name.startswith("DROPNORM_")}
+        command = [sys.executable, "-m", "app.cli", "worker", "--data-dir", str(workplace.data_dir)]
+        self.process = subprocess.Popen(command, env=given, start_new_session=True)
+
+    def __enter__(self) -> "WorkerProcess":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+    def ready(self) -> "WorkerProcess":
+        """Waits until it has been seen as a worker."""
+
+        def seen() -> bool:
+            with self.workplace.database.read() as session:
+                return jobs.worker_seen_within(session, 30)
+
+        until(seen, 60)
+        return self
+
+    def trainer(self, run_id: str) -> psutil.Process:
+        """The process that computes a run, by its title."""
+
+        def found() -> psutil.Process | None:
+            for child in self.children():
+                try:
+                    if run_id in " ".join(child.cmdline()):
+                        return child
+                except psutil.NoSuchProcess:
+                    continue
+            return None
+
+        return until(found, 60)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def signalled(self, number: signal.Signals) -> int:
+        """Its exit status after a signal."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+def until(look: Callable[[], Seen | None], seconds: float) -> Seen:
+    """What `look` answers as soon as that is something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if seen := look():
+            return seen
+        time.sleep(0.02)
+    raise AssertionError(f"it did not happen within {seconds:g} seconds")
+
+
+def all_gone(processes: list[psutil.Process], seconds: float) -> bool:
+    """Whether none of `processes` lives after at most `seconds`."""
+    end = time.monotonic() + seconds
+    while any(_lives(process) for process in processes):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    # An orphan that has ended stays a zombie where the machine's first process does not collect it.
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
