@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 PROBLEM_KEYS = {"type", "title", "status", "detail", "code", "errors"}
-INNER = ("Traceback", 'File "', "site-packages", "sqlite", "SELECT ", "INSERT ", "/home/", "/tmp/", "/work/", "\\x00")
+INNER = ("Traceback", 'File "', "site-packages", "sqlite", "SELECT ", "INSERT ", "/home/", "/tmp/", "/work/")
 """Words that only the inside of the service knows."""
 
 

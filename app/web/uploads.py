@@ -120,7 +120,8 @@ class _Form:
         self._header += data[start:end].decode("latin-1").lower()
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end].decode("utf-8", "replace")
+        # Byte for byte, as the parser of the header's parts has it; those are UTF-8.
+        self._value += data[start:end].decode("latin-1")
 
     def _header_done(self) -> None:
         self._headers[self._header] = self._value
