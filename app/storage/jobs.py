@@ -48,11 +48,6 @@ def add(session: Session, project: str, kind: str) -> JobRow:
         id=new_id("job"),
         project=project,
         kind=kind,
-        status="queued",
-        attempt=0,
-        crashes=0,
-        max_crashes=3,
-        priority=0,
         run_after=moment,
         created_at=moment,
     )
@@ -124,23 +119,14 @@ def finish(session: Session, held: Claim, status: str, code: str | None = None, 
 
 def release(session: Session, held: Claim, *, after_seconds: float = 0.0) -> None:
     """Puts a job back on the queue politely: `crashes` stays, the next claim raises `attempt`."""
-    _guarded(
-        session, held, {"status": "queued", "worker_id": None, "lease_until": None, "run_after": now() + after_seconds}
-    )
+    _guarded(session, held, _queued_again(after_seconds))
 
 
 def crashed(session: Session, held: Claim, *, after_seconds: float) -> bool:
     """Puts a job whose trainer died back on the queue; answers False when its budget of crashes is spent."""
     if held.crashes + 1 >= held.max_crashes:
         return False
-    values = {
-        "status": "queued",
-        "worker_id": None,
-        "lease_until": None,
-        "crashes": JobRow.crashes + 1,
-        "run_after": now() + after_seconds,
-    }
-    _guarded(session, held, values)
+    _guarded(session, held, {**_queued_again(after_seconds), "crashes": JobRow.crashes + 1})
     return True
 
 
@@ -190,6 +176,10 @@ def _free() -> ColumnElement[bool]:
 
 def _held(held: Claim) -> ColumnElement[bool]:
     return and_(JobRow.id == held.job_id, JobRow.attempt == held.attempt, JobRow.status == "running")
+
+
+def _queued_again(after_seconds: float) -> dict[str, Any]:
+    return {"status": "queued", "worker_id": None, "lease_until": None, "run_after": now() + after_seconds}
 
 
 def _guarded(session: Session, held: Claim, values: dict[str, Any]) -> None:

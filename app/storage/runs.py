@@ -81,6 +81,7 @@ def of_job(session: Session, job_id: str) -> RunRow:
 def page(
     session: Session, project: str, filters: Filters, limit: int, cursor: str | None
 ) -> tuple[Sequence[RunRow], str | None]:
+    """The newest runs that pass the filters, and the cursor of the next page."""
     query = select(RunRow).join(JobRow, RunRow.job_id == JobRow.id).where(RunRow.project == project)
     if filters.status is not None:
         query = query.where(JobRow.status == filters.status)

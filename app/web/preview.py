@@ -4,7 +4,7 @@ import math
 
 from app.domain.data.columns import Columns
 from app.domain.data.schema import MISSING, Column, ColumnType
-from app.web.schemas import moment
+from app.web.moments import moment
 
 Cell = str | float | bool | None
 

@@ -1,13 +1,11 @@
 """The bodies that are answered and sent: views of rows, and requests. The wire is thin: nothing is decided here."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from app.domain.data.schema import Column, ColumnType, DatasetSchema
+from app.domain.data.schema import ColumnType
 from app.domain.data.schema import Warning as DatasetWarning
-from app.domain.network.layers import Parameters
 from app.domain.network.shapes import LayerSummary
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.findings import Finding
@@ -187,41 +185,3 @@ class Problem(View):
     detail: str
     code: str
     errors: list[ProblemField]
-
-
-def moment(seconds: float) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment_or_none(seconds: float | None) -> str | None:
-    return None if seconds is None else moment(seconds)
-
-
-def counts(parameters: Parameters | None) -> dict[str, int] | None:
-    if parameters is None:
-        return None
-    return {"total": parameters.total, "trainable": parameters.trainable, "non_trainable": parameters.non_trainable}
-
-
-def feature_view(column: Column) -> FeatureView:
-    def shown(value: float | None) -> float | str | None:
-        return value if value is None or column.type is not ColumnType.DATE else moment(value)
-
-    return FeatureView(
-        name=column.name,
-        type=column.type,
-        missing=column.missing,
-        minimum=shown(column.minimum),
-        maximum=shown(column.maximum),
-        mean=shown(column.mean),
-        categories=list(column.categories) or None,
-    )
-
-
-def target_view(schema: DatasetSchema) -> TargetView:
-    target = schema.target
-    classes = [ClassView(label=label, count=count) for label, count in zip(schema.classes, target.counts, strict=False)]
-    return TargetView(
-        name=target.name, classes=classes or None, minimum=target.minimum, maximum=target.maximum, mean=target.mean
-    )

@@ -18,8 +18,8 @@ from app.storage.blobs import Blobs
 from app.storage.database import Session
 from app.storage.runs import Submission
 from app.storage.tables import DatasetRow
-from app.web.schemas import RunCheckView, RunRequest, counts
-from app.web.views import refuse_errors
+from app.web.schemas import RunCheckView, RunRequest
+from app.web.views import counts, refuse_errors
 
 MAX_MEMORY_BYTES = 16 << 30
 

@@ -2,27 +2,29 @@
 
 from typing import Any
 
+from app.domain.data.schema import Column, ColumnType, DatasetSchema
+from app.domain.network.layers import Parameters
 from app.domain.network.shapes import summarize
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.findings import Finding, find
 from app.errors import FieldError, InvalidNetwork
 from app.storage import datasets, networks
 from app.storage.tables import DatasetRow, NetworkRow, RunRow
+from app.web.moments import moment, moment_or_none
 from app.web.schemas import (
+    ClassView,
     DatasetView,
+    FeatureView,
     NetworkCheckView,
     NetworkView,
     RunErrorView,
     RunView,
-    counts,
-    feature_view,
-    moment,
-    moment_or_none,
-    target_view,
+    TargetView,
 )
 
 
 def dataset_view(row: DatasetRow) -> DatasetView:
+    """A dataset with what was found in its columns."""
     schema = datasets.schema_of(row)
     return DatasetView(
         id=row.id,
@@ -32,8 +34,8 @@ def dataset_view(row: DatasetRow) -> DatasetView:
         bytes=row.bytes,
         rows=schema.rows,
         task=schema.task,
-        target=target_view(schema),
-        features=[feature_view(column) for column in schema.features],
+        target=_target_view(schema),
+        features=[_feature_view(column) for column in schema.features],
         warnings=list(schema.warnings),
         created_at=moment(row.created_at),
     )
@@ -58,6 +60,13 @@ def checked_network(spec: NetworkSpec) -> NetworkCheckView:
     )
 
 
+def counts(parameters: Parameters | None) -> dict[str, int] | None:
+    """How many numbers a network has; None while its input is not known."""
+    if parameters is None:
+        return None
+    return {"total": parameters.total, "trainable": parameters.trainable, "non_trainable": parameters.non_trainable}
+
+
 def refuse_errors(findings: tuple[Finding, ...]) -> None:
     """Raises `InvalidNetwork` with every finding that is an error."""
     errors = [finding for finding in findings if finding.severity == "error"]
@@ -70,6 +79,7 @@ def refuse_errors(findings: tuple[Finding, ...]) -> None:
 
 
 def run_view(row: RunRow) -> RunView:
+    """A run: what was asked, how far it is, and what came of it."""
     job = row.job
     error = RunErrorView(code=job.error_code, message=job.error_message) if job.error_code else None
     return RunView(
@@ -105,3 +115,26 @@ def epoch_table(reports: list[dict[str, Any]]) -> tuple[list[str], list[list[Any
     ]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     return columns, [[row.get(name, "") for name in columns] for row in flat]
+
+
+def _feature_view(column: Column) -> FeatureView:
+    def shown(value: float | None) -> float | str | None:
+        return value if value is None or column.type is not ColumnType.DATE else moment(value)
+
+    return FeatureView(
+        name=column.name,
+        type=column.type,
+        missing=column.missing,
+        minimum=shown(column.minimum),
+        maximum=shown(column.maximum),
+        mean=shown(column.mean),
+        categories=list(column.categories) or None,
+    )
+
+
+def _target_view(schema: DatasetSchema) -> TargetView:
+    target = schema.target
+    classes = [ClassView(label=label, count=count) for label, count in zip(schema.classes, target.counts, strict=False)]
+    return TargetView(
+        name=target.name, classes=classes or None, minimum=target.minimum, maximum=target.maximum, mean=target.mean
+    )

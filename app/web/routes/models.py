@@ -9,8 +9,9 @@ from app.storage.database import Session
 from app.storage.tables import ModelRow
 from app.web.dependencies import Page, Parts, Project, Reading, Whole
 from app.web.examples import MODEL
+from app.web.moments import moment
 from app.web.problems import problems
-from app.web.schemas import AliasRequest, ModelView, PageView, VersionView, moment
+from app.web.schemas import AliasRequest, ModelView, PageView, VersionView
 from app.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)

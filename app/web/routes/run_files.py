@@ -15,8 +15,8 @@ from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile
 from app.storage.tables import EventRow
 from app.web.context import Context
 from app.web.dependencies import Parts, Project, Reading
+from app.web.moments import moment
 from app.web.problems import problems
-from app.web.schemas import moment
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 MEDIA_TYPES = {".json": "application/json", ".md": "text/markdown", ".onnx": "application/octet-stream"}
