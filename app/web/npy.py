@@ -2,6 +2,7 @@
 
 import io
 import math
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -20,7 +21,7 @@ def read_npy(body: bytes) -> NDArray[np.generic]:
         version = npy.read_magic(stream)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(stream, max_header_size=MAX_HEADER_BYTES)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError) as error:
         raise _refused("the body is not an array in NumPy's format") from error
     if dtype.kind not in "fiu" or dtype.hasobject:
         raise _refused(f"the array must hold numbers; received {dtype}")
