@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from app.errors import DropnormError
-from app.settings import LOG_FORMAT, Settings, load
+from app.settings import LOG_FORMAT, Settings, SettingsError, load
 
 app = typer.Typer(
     name="dropnorm",
@@ -91,7 +91,10 @@ def _migrate(settings: Settings) -> None:
     from app.storage import migrations
     from app.storage.database import Database
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"DROPNORM_DATA_DIR {settings.data_dir} cannot be made: {error.strerror}") from None
     database = Database(settings.database)
     try:
         migrations.upgrade(database)

@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from types import FrameType
 
 import uvicorn
 import uvicorn.supervisors
@@ -81,16 +83,24 @@ def serve(settings: Settings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64 << 10,
     )
     listener = _listen(settings)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal once more when it has ended: the workers are still to be ended then.
+        signal.signal(number, _leave)
     _greet(settings)
     with listener, _workers(settings):
         if settings.processes > 1:
             uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
         else:
             Server(config).run(sockets=[listener])
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 @contextmanager
@@ -173,4 +183,5 @@ if __name__ == "__main__":
     try:
         serve(load())
     except SettingsError as error:
-        sys.exit(f"dropnorm: {error.detail}")
+        print(f"dropnorm: {error.detail}", file=sys.stderr)
+        sys.exit(2)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import DropnormError, shown
 
 PREFIX = "DROPNORM_"
+DATABASES = r"^$|^sqlite:///|^postgresql\+psycopg://"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -29,7 +30,7 @@ class Settings(BaseModel):
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     data_dir: Path = Path("data")
-    database_url: str = ""
+    database_url: Annotated[str, Field(pattern=DATABASES)] = ""
     auth: Literal["off"] = "off"
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 8 << 30
@@ -68,4 +69,6 @@ def load(environment: Mapping[str, str] = os.environ, **flags: object) -> Settin
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
-        raise SettingsError(f"{name}: {first['msg']}; received {shown(repr(first['input']))}") from None
+        # The database's address may hold a password.
+        received = "" if first["loc"][0] == "database_url" else f"; received {shown(repr(first['input']))}"
+        raise SettingsError(f"{name}: {first['msg']}{received}") from None

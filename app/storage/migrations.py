@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from app.storage.database import MIGRATIONS, Database
+from app.storage.database import MIGRATIONS, Database, failures_told
 
 LOCK = 0x64726F706E6F726D  # "dropnorm"
 
@@ -34,7 +34,7 @@ def configuration(connection: Connection) -> Config:
 @contextmanager
 def _locked(database: Database) -> Iterator[Connection]:
     # SQLite's write lock is taken by BEGIN IMMEDIATE; PostgreSQL has a lock for exactly this.
-    with database.engine.execution_options(writes=True).begin() as connection:
+    with failures_told(), database.engine.execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         yield connection
