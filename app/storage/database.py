@@ -1,5 +1,7 @@
 """The database: SQLite or PostgreSQL behind one code path, with a clock of its own and explicit transactions."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from sqlalchemy.types import Float
 
 from app.errors import Invalid, StorageFull, Unavailable
 
+BUSY_SECONDS = 30
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -81,7 +84,7 @@ def _engine(url: str) -> Engine:
         # In a database of encoding SQL_ASCII the driver would else hand out bytes in place of text.
         encoding = {"client_encoding": "utf8"}
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=encoding)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -90,8 +93,22 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # The driver must not open transactions by itself: `_begin_sqlite` does, with the right lock.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    _log_ahead(connection)
+
+
+def _log_ahead(connection: Any) -> None:
+    # Where several processes open a new file at once, SQLite refuses this one switch instead of waiting for it.
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
 
 
 def _begin_sqlite(connection: Connection) -> None:
