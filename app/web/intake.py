@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
@@ -12,7 +13,7 @@ from starlette.requests import Request
 
 from app.domain.data.schema import DatasetSchema, ReadRequest
 from app.domain.strict import Strict
-from app.errors import FieldError, Invalid, Malformed, shown
+from app.errors import FieldError, Invalid, InvalidDataset, Malformed, shown
 from app.ingest.child import read_upload
 from app.ingest.formats import format_of
 from app.ingest.limits import Limits as IngestLimits
@@ -115,9 +116,23 @@ def _publish(parts: Context, intake: Intake, folder: Path) -> tuple[str, list[St
     output = folder / "columns"
     output.mkdir()
     limits = IngestLimits(seconds=parts.limits.ingest_seconds, memory_bytes=parts.limits.ingest_memory_bytes)
-    schema = read_upload(intake.received.path, intake.received.filename, output, intake.request, limits)
+    try:
+        schema = read_upload(intake.received.path, intake.received.filename, output, intake.request, limits)
+    except InvalidDataset as error:
+        raise _pointed(error) if intake.received.filename == INLINE else error
     key = datasets.new_folder()
     return key, parts.blobs.publish_folder(output, key), schema
+
+
+def _pointed(error: InvalidDataset) -> InvalidDataset:
+    """The same failure for rows in a JSON body: a file's rows count from 1, a pointer into a list from 0."""
+
+    def moved(pointer: str) -> str:
+        place = re.fullmatch(r"/rows/([0-9]+)(/.*)?", pointer, re.DOTALL)
+        return pointer if place is None else f"/rows/{int(place[1]) - 1}{place[2] or ''}"
+
+    fields = tuple(FieldError(moved(field.pointer), field.message, field.received) for field in error.errors)
+    return InvalidDataset(error.detail, code=error.code, errors=fields)
 
 
 def _add(
