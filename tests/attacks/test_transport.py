@@ -1,0 +1,212 @@
+"""Bodies without an end, forms of a hundred thousand parts, strangers' hosts and origins: refused early and cheaply."""
+
+import http.client
+import select
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.answers import problem
+from tests.attacks.conftest import Memory
+from tests.attacks.uploads import CSV
+from tests.service import Service
+
+MEGABYTE = 1 << 20
+FORM = {"Content-Type": "multipart/form-data; boundary=frontier"}
+START = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with small limits and no worker: uploads of 4 MB, other bodies of 1 MB."""
+    limits = {"max_upload_bytes": str(4 * MEGABYTE), "max_body_bytes": str(MEGABYTE)}
+    with Service(tmp_path_factory.mktemp("small"), workers="0", **limits) as running:
+        yield running
+
+
+def endless(
+    service: Service, path: str, headers: dict[str, str], start: bytes, chunk: bytes, times: int = 1
+) -> tuple[int, int]:
+    """Sends `chunk`s, `times` to a packet, until the service answers; the status, and how many bytes it let itself be
+    sent. 0 where the connection ends without an answer, or where none has come after 200 MB."""
+    host, _, port = service.address.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection.putrequest("POST", path)
+    for name, value in {**headers, "Transfer-Encoding": "chunked"}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"%x\r\n%s\r\n" % (len(start), start))
+    packet = b"%x\r\n%s\r\n" % (len(chunk), chunk) * times
+    sent = len(start)
+    try:
+        while sent < 200 * MEGABYTE and not select.select([connection.sock], [], [], 0)[0]:
+            connection.send(packet)
+            sent += len(chunk) * times
+        return (connection.getresponse().status if sent < 200 * MEGABYTE else 0), sent
+    except (http.client.HTTPException, OSError):
+        return 0, sent
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "start", "limit"),
+    [
+        ("/api/v1/datasets", FORM, START, 4 * MEGABYTE),
+        ("/api/v1/datasets", {"Content-Type": "application/json"}, b'{"rows": [', 4 * MEGABYTE),
+        ("/api/v1/networks", {"Content-Type": "application/json"}, b'{"layers": [', MEGABYTE),
+        ("/api/v1/runs/check", {"Content-Type": "application/json"}, b'{"dataset": "', MEGABYTE),
+    ],
+)
+def test_an_endless_body_is_cut_off_at_the_limit(
+    small: Service, path: str, headers: dict[str, str], start: bytes, limit: int
+) -> None:
+    memory = Memory(small)
+    status, sent = endless(small, path, headers, start, b"1.5,a\n" * 5_000)
+    assert status == 413
+    # Some more lies in the system's buffers, and on the way while the answer comes.
+    assert sent < limit + 30 * MEGABYTE
+    assert memory.grown() < 50 * MEGABYTE
+    assert small.client.get("/healthz").status_code == 200
+    assert list((small.data_dir / "incoming").iterdir()) == []
+
+
+def test_a_body_over_the_limit_is_refused_with_413(small: Service) -> None:
+    def pieces(total: int) -> Iterator[bytes]:
+        for _ in range(total // 1000):
+            yield b"1.5,2.5,a\n" * 100
+
+    headers = {"Content-Type": "application/json"}
+    answer = small.client.post("/api/v1/networks", content=pieces(MEGABYTE + 50_000), headers=headers)
+    problem(answer, 413)
+    problem(small.client.post("/api/v1/networks", content=bytes(MEGABYTE + 1), headers=headers), 413, "body_too_large")
+    big = small.client.post("/api/v1/datasets", files={"file": ("x.csv", bytes(4 * MEGABYTE))})
+    problem(big, 413, "body_too_large")
+
+
+def test_a_body_in_chunks_of_one_byte_is_cut_off_and_others_are_served(small: Service) -> None:
+    begin = time.monotonic()
+    status, sent = endless(small, "/api/v1/networks", {"Content-Type": "application/json"}, b"[", b"[", 10_000)
+    assert status == 413
+    assert sent < 4 * MEGABYTE
+    assert time.monotonic() - begin < 30
+    assert small.client.get("/healthz").elapsed.total_seconds() < 2
+
+
+def form(part: bytes, times: int = 1) -> bytes:
+    return part * times + b"--frontier--\r\n"
+
+
+FORMS = {
+    "100,000 parts": form(b'--frontier\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\r\n', 100_000),
+    "100,000 files": form(START + b"x\r\n", 100_000),
+    "a header of 1 MB": form(b"--frontier\r\nX-Long: " + b"x" * 1_000_000 + b"\r\n\r\nx\r\n"),
+    "10,000 headers": form(b"--frontier\r\n" + b"X-Many: x\r\n" * 10_000 + b"\r\nx\r\n"),
+    "a preamble of 10 MB": b"x" * (10 * MEGABYTE) + form(START + CSV + b"\r\n"),
+    "a field of 50 MB": form(
+        b'--frontier\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + b"x" * (50 * MEGABYTE) + b"\r\n"
+    ),
+    "a file without a name": form(b'--frontier\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + CSV + b"\r\n"),
+    "no disposition": form(b"--frontier\r\n\r\n" + CSV + b"\r\n"),
+    "no end": START + CSV,
+    "no start": CSV,
+    "empty": b"",
+    "end alone": b"--frontier--\r\n",
+    "line feeds alone": START.replace(b"\r\n", b"\n") + CSV + b"\n--frontier--\n",
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("path", ["/api/v1/datasets", "/api/v1/models/pictures/predict"])
+def test_a_monstrous_form_is_refused_fast(api: httpx.Client, memory: Memory, path: str, kind: str) -> None:
+    begin = time.monotonic()
+    answer = api.post(path, content=FORMS[kind], headers=FORM)
+    problem(answer, (400, 413, 422))
+    assert time.monotonic() - begin < 10
+    # What is predicted is held in memory once; what is uploaded is not.
+    allowed = 50 * MEGABYTE + (2 * len(FORMS[kind]) if "predict" in path else 0)
+    assert memory.grown() < allowed
+
+
+def test_an_epilogue_is_passed_over_or_refused(api: httpx.Client, memory: Memory) -> None:
+    content = form(START + CSV + b"\r\n") + b"x" * (10 * MEGABYTE)
+    answer = api.post("/api/v1/datasets", content=content, headers=FORM)
+    if answer.status_code == 201:
+        assert api.delete(answer.headers["location"]).status_code == 204
+    else:
+        problem(answer, (400, 422))
+    assert memory.grown() < 50 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    "boundary", ["", "x" * 100_000, "x" * 300, '"', "a b", "\u00e9", "x; boundary=y", "--"], ids=lambda text: text[:8]
+)
+def test_a_strange_boundary_is_refused(api: httpx.Client, pictures_run: object, boundary: str) -> None:
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
+    for path in ("/api/v1/datasets", "/api/v1/models/pictures/predict"):
+        raw = [(b"Content-Type", headers["Content-Type"])]
+        answer = api.post(path, content=START + CSV + b"\r\n--frontier--\r\n", headers=raw)
+        assert 400 <= answer.status_code < 500
+        if len(boundary) < 50_000:
+            problem(answer, (400, 415, 422, 431))
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "evil/..", "[::2]", "127.0.0.2", ""]
+)
+def test_a_strangers_host_is_refused_everywhere(api: httpx.Client, host: str) -> None:
+    for path in ("/healthz", "/", "/docs", "/openapi.json", "/api/v1/datasets", "/api/v1/models/x/predict"):
+        problem(api.get(path, headers={"Host": host}), 400, "host_not_allowed")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]", "localhost:1234", "[::1]:80"])
+def test_its_own_hosts_are_not(api: httpx.Client, host: str) -> None:
+    assert api.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "null", "file://", "http://localhost.evil.example", "http://127.0.0.1:1", "", "evil"],
+)
+def test_a_page_of_another_origin_may_do_nothing(api: httpx.Client, origin: str) -> None:
+    before = api.get("/api/v1/networks?limit=200").json()
+    body = {"layers": [{"type": "dense"}]}
+    answer = api.post("/api/v1/networks", json=body, headers={"Origin": origin})
+    problem(answer, 403, "origin_not_allowed")
+    assert "access-control-allow-origin" not in answer.headers
+    problem(api.options("/api/v1/networks", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}), 403)
+    problem(api.delete("/api/v1/datasets/ds_x", headers={"Origin": origin}), 403)
+    assert api.get("/api/v1/networks?limit=200").json() == before
+
+
+def test_a_page_of_its_own_origin_may(api: httpx.Client, service: Service) -> None:
+    assert api.get("/healthz", headers={"Origin": service.address}).status_code == 200
+
+
+def test_a_simple_forms_text_is_no_json(api: httpx.Client) -> None:
+    for media_type in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = api.post(
+            "/api/v1/networks", content=b'{"layers": [{"type": "dense"}]}', headers={"Content-Type": media_type}
+        )
+        problem(answer, 415)
+
+
+@pytest.mark.parametrize("length", ["-1", "1.5", "x", "9" * 30, "0x10", "1, 1"])
+def test_a_length_that_cannot_be_is_refused(service: Service, length: str) -> None:
+    host, _, port = service.address.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection.putrequest("POST", "/api/v1/networks")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", length)
+    connection.endheaders(b"{}")
+    assert 400 <= connection.getresponse().status < 500
+    connection.close()
+
+
+def test_what_the_service_wrote_down_holds_no_failure_of_its_own(service: Service, penguins_run: object) -> None:
+    assert "unexpected failure" not in service.log.read_text()
+    assert psutil.pid_exists(service.pid)
+    assert Path(service.data_dir, "dropnorm.db").exists()
