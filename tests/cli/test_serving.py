@@ -13,8 +13,9 @@ import httpx
 import psutil
 import pytest
 
-from tests.cli.commands import environment, left_over, lives, until
+from tests.cli.commands import environment
 from tests.service import EXAMPLES, Service, free_port
+from tests.worker.processes import left_over, lives, until
 
 LONG = {"epochs": 100_000, "batch_size": 4}
 NETWORK: dict[str, Any] = {"layers": [{"type": "dense", "units": 8}, {"type": "dense"}]}

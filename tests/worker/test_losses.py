@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from tests.worker.conftest import EPOCHS, LONG, flowers
-from tests.worker.workplace import WorkerProcess, Workplace, all_gone, until
+from tests.worker.processes import left_over, until
+from tests.worker.workplace import WorkerProcess, Workplace
 
 
 def ends(workplace: Workplace, run_id: str) -> int:
@@ -51,7 +52,7 @@ def test_a_killed_worker_leaves_no_orphan_and_another_takes_its_run_over(
         quiet_place.in_the_middle(run_id)
         with WorkerProcess(quiet_place):
             first.process.kill()
-            assert all_gone([trainer], 1.0)
+            assert left_over([trainer], 1.0) == []
             assert quiet_place.run(run_id).job.status == "running"
             quiet_place.expire(run_id)
             run = quiet_place.ended(run_id)
@@ -67,7 +68,7 @@ def test_a_worker_that_is_asked_to_stop_hands_its_run_back(quiet_place: Workplac
         processes = first.children()
         with WorkerProcess(quiet_place):
             assert first.signalled(signal.SIGTERM) == 0
-            assert all_gone(processes, 1.0)
+            assert left_over(processes, 1.0) == []
             row = quiet_place.run(run_id).job
             assert (row.status, row.attempt, row.crashes) in (("queued", 1, 0), ("running", 2, 0))
             run = quiet_place.ended(run_id)
@@ -114,11 +115,11 @@ def test_an_idle_worker_stops_at_once_and_leaves_no_process(quiet_place: Workpla
         processes = worker.children()
         assert processes
         assert worker.signalled(number) == 0
-        assert all_gone(processes, 1.0)
+        assert left_over(processes, 1.0) == []
 
 
 def test_a_worker_stops_at_once_even_before_it_is_ready(quiet_place: Workplace) -> None:
     with WorkerProcess(quiet_place) as worker:
         processes = until(worker.children, 30)
         assert worker.signalled(signal.SIGTERM) == 0
-        assert all_gone(processes, 1.0)
+        assert left_over(processes, 1.0) == []

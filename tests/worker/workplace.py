@@ -5,12 +5,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from sqlalchemy import text
@@ -24,6 +22,7 @@ from app.storage.database import Database
 from app.storage.datasets import Upload
 from app.storage.runs import Submission
 from app.storage.tables import DatasetRow, EventRow, RunRow
+from tests.worker.processes import until
 
 PROJECT = "default"
 LAYERS = [
@@ -33,7 +32,6 @@ LAYERS = [
     {"type": "dropout", "rate": 0.3},
     {"type": "dense"},
 ]
-Seen = TypeVar("Seen")
 
 
 class Workplace:
@@ -140,9 +138,9 @@ class Workplace:
 class WorkerProcess:
     """A `dropnorm worker` in a session of its own, killed at the end of the `with`, its trainer with it."""
 
-    def __init__(self, workplace: Workplace, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, workplace: Workplace) -> None:
         self.workplace = workplace
-        given = {name: value for name, value in environment.items() if not name.startswith("DROPNORM_")}
+        given = {name: value for name, value in os.environ.items() if not name.startswith("DROPNORM_")}
         command = [sys.executable, "-m", "app.cli", "worker", "--data-dir", str(workplace.data_dir)]
         self.process = subprocess.Popen(command, env=given, start_new_session=True)
 
@@ -186,31 +184,3 @@ class WorkerProcess:
         """Its exit status after a signal."""
         self.process.send_signal(number)
         return self.process.wait(30)
-
-
-def until(look: Callable[[], Seen | None], seconds: float) -> Seen:
-    """What `look` answers as soon as that is something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if seen := look():
-            return seen
-        time.sleep(0.02)
-    raise AssertionError(f"it did not happen within {seconds:g} seconds")
-
-
-def all_gone(processes: list[psutil.Process], seconds: float) -> bool:
-    """Whether none of `processes` lives after at most `seconds`."""
-    end = time.monotonic() + seconds
-    while any(_lives(process) for process in processes):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _lives(process: psutil.Process) -> bool:
-    # An orphan that has ended stays a zombie where the machine's first process does not collect it.
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
