@@ -89,7 +89,7 @@ def postgresql() -> Iterator[str]:
             try:
                 from pgserver.postgres_server import get_server
 
-                server = get_server(folder / "data", cleanup_mode="stop")
+                server = get_server(folder / "data", cleanup_mode="delete")
             except Exception as error:  # noqa: BLE001 - whatever keeps it from starting is told
                 pytest.skip(f"no PostgreSQL could be started here, so nothing was tested on it: {error!r}")
         try:
