@@ -2,20 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from app.web import errors, predict
 from app.web.access import Access
 from app.web.context import Context
 from app.web.docs import add_docs
-from app.web.intake import RowsBody
-from app.web.predict_docs import PREDICT_PATHS
+from app.web.openapi import document_of
 from app.web.routes import datasets, health, models, networks, run_files, runs
-from app.web.schemas import Problem
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -54,20 +50,5 @@ def create_app(context: Context, version: str) -> FastAPI:
         Access, hosts=context.hosts, body_bytes=context.limits.body_bytes, upload_bytes=context.limits.upload_bytes
     )
     # FastAPI's documented way to extend the document.
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.openapi = lambda: document_of(app, PREFIX)  # type: ignore[method-assign]
     return app
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schemas = document["components"]["schemas"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        for model in (Problem, RowsBody):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {})
-            schemas[model.__name__] = schema
-        document["paths"] |= {f"{PREFIX}{path}": item for path, item in PREDICT_PATHS.items()}
-        app.openapi_schema = document
-    return app.openapi_schema

@@ -55,15 +55,15 @@ def _digits(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_digits)]
-"""A whole number in a path or a query."""
+DIGITS = BeforeValidator(_digits)
+"""Of a whole number in a path or a query. Stands last in its annotation, or the schema lacks the bounds."""
 
 
 class PageQuery(BaseModel):
     """Which page of a list."""
 
     model_config = ConfigDict(extra="forbid")
-    limit: Annotated[Whole, Field(ge=1, le=200, description="rows a page")] = 50
+    limit: Annotated[int, Field(ge=1, le=200, description="rows a page"), DIGITS] = 50
     cursor: Annotated[str, Field(max_length=200, description="`next` of the page before")] | None = None
 
 

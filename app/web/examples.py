@@ -134,6 +134,15 @@ MODEL: Json = {
     "created_at": "2026-11-22T10:00:03.000Z",
     "versions": [{"version": 1, "run": RUN["id"], "aliases": ["serving"], "created_at": "2026-11-22T10:00:03.000Z"}],
 }
+ALIAS: Json = {"version": 1}
+VERSION: Json = MODEL["versions"][0]
+NETWORK: Json = {
+    "id": "net_2c5v8b1n4m7k0j3h6g9f",
+    "name": BATCHNORM_NETWORK["name"],
+    **NETWORK_CHECKED,
+    "created_at": "2026-11-22T10:00:00.500Z",
+}
+EVENTS = 'id: 9\nevent: end\ndata: {"status":"succeeded","model":"flowers","version":1}\n\n'
 INSTANCES: Json = {"instances": [{"petal_cm": 1.5, "colour": None}], "options": {"top": 1}}
 PREDICTION: Json = {
     "model": "flowers",
@@ -169,3 +178,8 @@ DATASET_BODIES: Json = {
         },
     },
 }
+
+
+def page_of(row: Json) -> Json:
+    """A list's answer with one row."""
+    return {"items": [row], "next": None}

@@ -119,7 +119,9 @@ def _publish(parts: Context, intake: Intake, folder: Path) -> tuple[str, list[St
     try:
         schema = read_upload(intake.received.path, intake.received.filename, output, intake.request, limits)
     except InvalidDataset as error:
-        raise _pointed(error) if intake.received.filename == INLINE else error
+        if intake.received.filename == INLINE:
+            raise _pointed(error) from None
+        raise
     key = datasets.new_folder()
     return key, parts.blobs.publish_folder(output, key), schema
 

@@ -20,6 +20,12 @@ EXAMPLE = {
     "code": "invalid",
     "errors": [{"pointer": "/layers/2/rate", "message": "Input should be less than 1", "received": "1.5"}],
 }
+NULL = "(null)"
+ANY_OTHER: dict[str, Any] = {
+    "description": "Any other failure: a Host that is not allowed (400), a page of another origin (403), "
+    "not ready or no room left (503, 507).",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 
 def problems(*statuses: int, example: Any = None, status: int = 200) -> dict[int | str, dict[str, Any]]:
@@ -40,5 +46,23 @@ def problems(*statuses: int, example: Any = None, status: int = 200) -> dict[int
         if answer["content"]["application/problem+json"]["example"] is None:
             del answer["content"]["application/problem+json"]["example"]
     if example is not None:
-        described[status] = {"content": {"application/json": {"example": example}}}
+        described[status] = {"content": {"application/json": {"example": kept(example)}}}
     return described
+
+
+def kept(example: Any) -> Any:
+    """`example` with its nulls under a name, for FastAPI leaves nulls out of the document, examples included."""
+    return _replaced(example, None, NULL)
+
+
+def restored(document: Any) -> Any:
+    """The inverse of `kept`."""
+    return _replaced(document, NULL, None)
+
+
+def _replaced(value: Any, old: str | None, new: str | None) -> Any:
+    if isinstance(value, dict):
+        return {name: _replaced(part, old, new) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_replaced(part, old, new) for part in value]
+    return new if value == old else value

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.storage import datasets
 from app.web.answers import respond
-from app.web.dependencies import IdempotencyKey, Page, Parts, Project, Reading, Whole
-from app.web.examples import DATASET, DATASET_BODIES, ROWS
+from app.web.dependencies import DIGITS, IdempotencyKey, Page, Parts, Project, Reading
+from app.web.examples import DATASET, DATASET_BODIES, ROWS, page_of
 from app.web.intake import record, take_in
 from app.web.preview import preview
-from app.web.problems import problems
+from app.web.problems import kept, problems
 from app.web.schemas import DatasetView, PageView, RowsView
 from app.web.strict_json import StrictRoute
 from app.web.uploads import work_folder
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=StrictRout
     status_code=201,
     summary="Upload a dataset",
     response_model=DatasetView,
-    openapi_extra={"requestBody": DATASET_BODIES},
+    openapi_extra={"requestBody": kept(DATASET_BODIES)},
     responses=problems(400, 409, 413, 415, 422, 507, example=DATASET, status=201),
 )
 async def create_dataset(request: Request, parts: Parts, project: Project, key: IdempotencyKey = None) -> Response:
@@ -39,7 +39,7 @@ async def create_dataset(request: Request, parts: Parts, project: Project, key: 
         return respond(await asyncio.to_thread(record, parts, project, key, intake, folder))
 
 
-@router.get("", summary="List datasets", responses=problems(422))
+@router.get("", summary="List datasets", responses=problems(422, example=page_of(DATASET)))
 def list_datasets(session: Reading, project: Project, page: Page) -> PageView[DatasetView]:
     rows, following = datasets.page(session, project, page.limit, page.cursor)
     return PageView(items=[dataset_view(row) for row in rows], next=following)
@@ -56,7 +56,7 @@ def get_rows(
     session: Reading,
     project: Project,
     parts: Parts,
-    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
+    limit: Annotated[int, Query(ge=1, le=200), DIGITS] = 20,
 ) -> RowsView:
     """The first rows as they were read: null is a missing value."""
     row = datasets.get(session, project, dataset_id)

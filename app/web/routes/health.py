@@ -11,6 +11,7 @@ from app.web.dependencies import Parts
 router = APIRouter(tags=["operation"])
 WORKER_SECONDS = 30.0
 LEAST_FREE_BYTES = 100 << 20
+READY = {"status": "ready", "checks": {"database": "ok", "storage": "ok", "worker": "ok"}}
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -18,7 +19,14 @@ def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Can the service do its job?", responses={503: {"description": "Something is missing."}})
+@router.get(
+    "/readyz",
+    summary="Can the service do its job?",
+    responses={
+        200: {"content": {"application/json": {"example": READY}}},
+        503: {"description": "Something is missing; `checks` says what.", "content": {"application/json": {}}},
+    },
+)
 def readyz(parts: Parts) -> JSONResponse:
     """Database answering and migrated, storage with room, a worker seen in the last half minute. 503 if not."""
     checks = {"database": _database(parts), "storage": _storage(parts), "worker": _worker(parts)}

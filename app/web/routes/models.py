@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Path
 from app.storage import models
 from app.storage.database import Session
 from app.storage.tables import ModelRow
-from app.web.dependencies import Page, Parts, Project, Reading, Whole
-from app.web.examples import MODEL
+from app.web.dependencies import DIGITS, Page, Parts, Project, Reading
+from app.web.examples import ALIAS, MODEL, VERSION, page_of
 from app.web.moments import moment
 from app.web.problems import problems
 from app.web.schemas import AliasRequest, ModelView, PageView, VersionView
@@ -16,10 +16,11 @@ from app.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
 Alias = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Number = Annotated[Whole, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1), DIGITS]
+AliasBody = Annotated[AliasRequest, Body(openapi_examples={"first": {"value": ALIAS}})]
 
 
-@router.get("", summary="List models", responses=problems(422))
+@router.get("", summary="List models", responses=problems(422, example=page_of(MODEL)))
 def list_models(session: Reading, project: Project, page: Page) -> PageView[ModelView]:
     rows, following = models.page(session, project, page.limit, page.cursor)
     return PageView(items=[_view(session, row) for row in rows], next=following)
@@ -30,7 +31,7 @@ def get_model(name: str, session: Reading, project: Project) -> ModelView:
     return _view(session, models.get(session, project, name))
 
 
-@router.get("/{name}/versions/{number}", summary="Get a version", responses=problems(404, 422))
+@router.get("/{name}/versions/{number}", summary="Get a version", responses=problems(404, 422, example=VERSION))
 def get_version(name: str, number: Number, session: Reading, project: Project) -> VersionView:
     model = models.get(session, project, name)
     row = models.version(session, model, number)
@@ -48,9 +49,17 @@ def delete_version(name: str, number: Number, parts: Parts, project: Project) ->
     parts.catalogue.refresh(project, name)
 
 
-@router.put("/{name}/aliases/{alias}", summary="Set or move an alias", responses=problems(400, 404, 415, 422))
+@router.put(
+    "/{name}/aliases/{alias}",
+    summary="Set or move an alias",
+    responses=problems(400, 404, 413, 415, 422, example=MODEL),
+)
 def set_alias(
-    name: str, alias: Alias, wanted: Annotated[AliasRequest, Body()], parts: Parts, project: Project
+    name: str,
+    alias: Alias,
+    wanted: AliasBody,
+    parts: Parts,
+    project: Project,
 ) -> ModelView:
     """The alias `serving` is what `/predict` answers with; without it the newest version answers."""
     with parts.database.write() as session:

@@ -9,7 +9,7 @@ from app.storage import networks
 from app.storage.idempotency import Answer
 from app.web.answers import created, digest_of, once, respond
 from app.web.dependencies import IdempotencyKey, Page, Project, Reading, Writing
-from app.web.examples import BATCHNORM_NETWORK, NETWORK_CHECKED
+from app.web.examples import BATCHNORM_NETWORK, NETWORK, NETWORK_CHECKED, page_of
 from app.web.problems import problems
 from app.web.schemas import NetworkCheckView, NetworkView, PageView
 from app.web.strict_json import StrictRoute
@@ -23,7 +23,7 @@ SpecBody = Annotated[NetworkSpec, Body(openapi_examples={"article-batchnorm": {"
     "/check",
     summary="Check a network, store nothing",
     response_model=NetworkCheckView,
-    responses=problems(400, 415, 422, example=NETWORK_CHECKED),
+    responses=problems(400, 413, 415, 422, example=NETWORK_CHECKED),
 )
 def check_network(spec: SpecBody) -> NetworkCheckView:
     """Shapes, parameter counts and findings, before anything is allocated."""
@@ -31,7 +31,11 @@ def check_network(spec: SpecBody) -> NetworkCheckView:
 
 
 @router.post(
-    "", status_code=201, summary="Store a network", response_model=NetworkView, responses=problems(400, 409, 415, 422)
+    "",
+    status_code=201,
+    summary="Store a network",
+    response_model=NetworkView,
+    responses=problems(400, 409, 413, 415, 422, example=NETWORK, status=201),
 )
 def create_network(
     request: Request, spec: SpecBody, session: Writing, project: Project, key: IdempotencyKey = None
@@ -47,13 +51,13 @@ def create_network(
     return respond(once(session, project, key, digest, make))
 
 
-@router.get("", summary="List networks", responses=problems(422))
+@router.get("", summary="List networks", responses=problems(422, example=page_of(NETWORK)))
 def list_networks(session: Reading, project: Project, page: Page) -> PageView[NetworkView]:
     rows, following = networks.page(session, project, page.limit, page.cursor)
     return PageView(items=[network_view(row) for row in rows], next=following)
 
 
-@router.get("/{network_id}", summary="Get a network", responses=problems(404))
+@router.get("/{network_id}", summary="Get a network", responses=problems(404, example=NETWORK))
 def get_network(network_id: str, session: Reading, project: Project) -> NetworkView:
     return network_view(networks.get(session, project, network_id))
 

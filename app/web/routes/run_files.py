@@ -15,6 +15,7 @@ from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile
 from app.storage.tables import EventRow
 from app.web.context import Context
 from app.web.dependencies import Parts, Project, Reading
+from app.web.examples import EVENTS
 from app.web.moments import moment
 from app.web.problems import problems
 
@@ -27,7 +28,10 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="g
     "/{run_id}/events",
     summary="Follow a run",
     response_class=StreamingResponse,
-    responses={**problems(404, 422), 200: {"content": {"text/event-stream": {}}}},
+    responses={
+        **problems(404, 422),
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EVENTS}}},
+    },
 )
 async def follow_run(run_id: str, parts: Parts, project: Project, last: LastEventId = None) -> StreamingResponse:
     """Server-Sent Events `status`, `epoch`, `log`, and always a last `end`. With `Last-Event-ID` nothing is missed."""
@@ -42,7 +46,10 @@ async def follow_run(run_id: str, parts: Parts, project: Project, last: LastEven
     "/{run_id}/artifacts/{name}",
     summary="Download a file of a run",
     response_class=StreamingResponse,
-    responses={**problems(404), 200: {"content": {"application/octet-stream": {}}}},
+    responses={
+        **problems(404),
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+    },
 )
 def get_artifact(run_id: str, name: str, session: Reading, parts: Parts, project: Project) -> StreamingResponse:
     """The digest is checked before the first byte is sent."""

@@ -10,7 +10,7 @@ from app.storage.idempotency import Answer
 from app.storage.runs import Filters
 from app.web.answers import created, digest_of, once, respond
 from app.web.dependencies import IdempotencyKey, PageQuery, Parts, Project, Reading, Writing
-from app.web.examples import EPOCHS, RUN, RUN_CHECK, RUN_REQUEST
+from app.web.examples import EPOCHS, RUN, RUN_CHECK, RUN_REQUEST, page_of
 from app.web.problems import problems
 from app.web.schemas import EpochsView, PageView, RunCheckView, RunRequest, RunView, Status
 from app.web.strict_json import StrictRoute
@@ -31,7 +31,9 @@ class RunsQuery(PageQuery):
     tag: Annotated[str, Field(max_length=100)] | None = None
 
 
-@router.post("/check", summary="Check a run, start nothing", responses=problems(400, 404, 415, 422, example=RUN_CHECK))
+@router.post(
+    "/check", summary="Check a run, start nothing", responses=problems(400, 404, 413, 415, 422, example=RUN_CHECK)
+)
 def check_run(wanted: RunBody, session: Reading, parts: Parts, project: Project) -> RunCheckView:
     """Rows, steps, the last batch and what is done with it, parameters, memory, findings."""
     return check_view(plan(session, parts.blobs, project, wanted))
@@ -42,7 +44,7 @@ def check_run(wanted: RunBody, session: Reading, parts: Parts, project: Project)
     status_code=202,
     summary="Submit a run",
     response_model=RunView,
-    responses=problems(400, 404, 409, 415, 422, example=RUN, status=202),
+    responses=problems(400, 404, 409, 413, 415, 422, example=RUN, status=202),
 )
 def submit_run(
     request: Request, wanted: RunBody, parts: Parts, project: Project, key: IdempotencyKey = None
@@ -65,7 +67,7 @@ def submit_run(
     return respond(answer)
 
 
-@router.get("", summary="List runs", responses=problems(422))
+@router.get("", summary="List runs", responses=problems(422, example=page_of(RUN)))
 def list_runs(session: Reading, project: Project, query: Annotated[RunsQuery, Query()]) -> PageView[RunView]:
     filters = Filters(query.status, query.model, query.dataset, query.tag)
     rows, following = runs.page(session, project, filters, query.limit, query.cursor)
@@ -95,7 +97,9 @@ def get_metrics(request: Request, run_id: str, session: Reading, project: Projec
     return csv_answer(*epoch_table(reports)) if wants_csv(request) else EpochsView(epochs=reports)
 
 
-@router.post("/{run_id}/cancel", status_code=202, summary="Cancel a run", responses=problems(404, 409))
+@router.post(
+    "/{run_id}/cancel", status_code=202, summary="Cancel a run", responses=problems(404, 409, example=RUN, status=202)
+)
 def cancel_run(run_id: str, session: Writing, project: Project) -> RunView:
     """A queued run is cancelled at once; a running one stops within moments. 409 when it has ended."""
     return run_view(runs.cancel(session, project, run_id))
