@@ -115,7 +115,14 @@ class Watch:
         self._end(write)
 
     def _hand_back(self) -> None:
-        self._end(lambda session: jobs.release(session, self.held))
+        def write(session: Session) -> None:
+            # Somebody may have asked to cancel since the last look; a run handed back would wait to hear of it.
+            if jobs.cancel_requested(session, self.held):
+                records.cancelled(session, self.held)
+            else:
+                jobs.release(session, self.held)
+
+        self._end(write)
 
     def _end(self, write: Callable[[Session], None]) -> None:
         self.trainer.kill()

@@ -123,3 +123,13 @@ def test_a_worker_stops_at_once_even_before_it_is_ready(quiet_place: Workplace) 
         processes = until(worker.children, 30)
         assert worker.signalled(signal.SIGTERM) == 0
         assert left_over(processes, 1.0) == []
+
+
+def test_a_run_cancelled_while_its_worker_stops_is_cancelled(quiet_place: Workplace) -> None:
+    run_id = quiet_place.submit(quiet_place.add(flowers()), epochs=100_000)
+    with WorkerProcess(quiet_place) as worker:
+        quiet_place.in_the_middle(run_id)
+        quiet_place.cancel(run_id)
+        assert worker.signalled(signal.SIGTERM) == 0
+    assert quiet_place.run(run_id).job.status == "cancelled"
+    assert ends(quiet_place, run_id) == 1
