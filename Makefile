@@ -42,7 +42,7 @@ format: $(VENV)/.installed-dev
 lock: $(VENV)/.installed-dev
 	$(BIN)/pip-compile --quiet --all-extras --strip-extras --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
-	sed -i 's/+cpu$$//' requirements.lock
+	sed -i -e 's/+cpu$$//' -e '/^#/d' -e '/^$$/d' requirements.lock
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
