@@ -3,43 +3,25 @@
 import time
 from collections.abc import Iterator
 
-import httpx
 import psutil
 import pytest
 
-from tests.service import Service, accepted
-
-
-def folders(service: Service) -> int:
-    """How many folders of stored columns there are."""
-    return len(list((service.data_dir / "datasets").iterdir()))
-
-
-def shared_folders(api: httpx.Client) -> int:
-    """How many folders the listed datasets need: equal bytes share one, so datasets that were sent twice count once."""
-    seen: set[tuple[object, ...]] = set()
-    cursor: str | None = None
-    while True:
-        page = accepted(api.get("/api/v1/datasets", params={"limit": "200"} | ({"cursor": cursor} if cursor else {})))
-        for row in page["items"]:
-            features = tuple((feature["name"], feature["type"]) for feature in row["features"])
-            seen.add((row["sha256"], row["kind"], row["task"], row["target"]["name"], features))
-        cursor = page["next"]
-        if cursor is None:
-            return len(seen)
+from tests.service import Service
+from tests.stored import folders_named, folders_there
 
 
 @pytest.fixture(autouse=True)
 def _unharmed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fails a test that leaves the service dead, a working folder behind, or a folder without a row."""
+    """Fails a test that leaves the service dead, a working folder behind, a row without a folder or the reverse."""
     service: Service = request.getfixturevalue("service")
     yield
     assert service.client.get("/healthz").json() == {"status": "alive"}
+    incoming = service.data_dir / "incoming"
     until = time.monotonic() + 5
-    while list((service.data_dir / "incoming").iterdir()) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert list((service.data_dir / "incoming").iterdir()) == []
-    assert folders(service) == shared_folders(service.client)
+    while list(incoming.iterdir()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert list(incoming.iterdir()) == []
+    assert folders_there(service) == folders_named(service)
 
 
 class Memory:

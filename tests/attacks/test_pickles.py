@@ -56,7 +56,7 @@ def test_the_payload_is_a_real_one(canary: Path) -> None:
     assert canary.exists()
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize("protocol", [0, 5])
 @pytest.mark.parametrize(
     "filename", ["x.csv", "x.tsv", "x.csv.gz", "x.parquet", "x.npz", "x.zip", "x.pkl", "x.pt", "x.npy", "x.joblib"]
 )

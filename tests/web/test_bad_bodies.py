@@ -11,7 +11,8 @@ from app.web.intake import RowsBody
 from app.web.predict_inputs import Options
 from app.web.schemas import AliasRequest, RunRequest
 from tests.answers import pointers, problem
-from tests.service import accepted
+from tests.service import Service
+from tests.stored import counts
 from tests.web.bad_values import NEVER_JSON, SYNTAX, Field, fields, wrong_values
 from tests.web.predictions import penguin_rows
 
@@ -19,7 +20,6 @@ Json = dict[str, Any]
 NETWORK = {"layers": [{"type": "dense"}]}
 ROWS = {"target": "y", "rows": [{"x": index + 0.5, "y": index % 2 == 0} for index in range(6)]}
 RUN = {"dataset": "ds_unknown", "network": NETWORK, "training": {"epochs": 1}}
-LISTS = ("datasets", "networks", "runs", "models")
 PLACES = {
     "network": ("POST", "/api/v1/networks"),
     "network check": ("POST", "/api/v1/networks/check"),
@@ -56,12 +56,6 @@ def send(api: httpx.Client, name: str, content: bytes, media_type: str = "applic
     return api.request(method, path, content=content, headers={"Content-Type": media_type} if media_type else {})
 
 
-def stored(api: httpx.Client) -> list[Json]:
-    """What there is, as far as a request could have changed it."""
-    counted: list[Json] = [accepted(api.get(f"/api/v1/{name}?limit=200")) for name in LISTS]
-    return [{"items": len(page["items"]), "next": page["next"]} for page in counted]
-
-
 def test_the_cases_cover_every_layer_and_every_setting() -> None:
     names = {field.name for _, field in CASES}
     assert len(CASES) > 150
@@ -72,8 +66,8 @@ def test_the_cases_cover_every_layer_and_every_setting() -> None:
 
 
 @pytest.mark.parametrize(("name", "field"), CASES, ids=[field.name for _, field in CASES])
-def test_a_field_refuses_what_it_cannot_be(api: httpx.Client, name: str, field: Field) -> None:
-    before = stored(api)
+def test_a_field_refuses_what_it_cannot_be(service: Service, api: httpx.Client, name: str, field: Field) -> None:
+    before = counts(service)
     for value in wrong_values(field):
         answer = send(api, name, json.dumps(field.with_value(value)).encode())
         document = problem(answer, 422)
@@ -81,7 +75,7 @@ def test_a_field_refuses_what_it_cannot_be(api: httpx.Client, name: str, field: 
     for meaning, text in NEVER_JSON.items():
         document = problem(send(api, name, field.with_text(text)), (400, 422))
         assert meaning in SYNTAX or _names(document, field), f"{meaning} at {field.pointer}: {document}"
-    assert stored(api) == before
+    assert counts(service) == before
 
 
 def _names(document: Json, field: Field) -> bool:
@@ -91,8 +85,8 @@ def _names(document: Json, field: Field) -> bool:
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_a_key_that_is_unknown_or_stands_twice_is_named(api: httpx.Client, name: str) -> None:
-    before = stored(api)
+def test_a_key_that_is_unknown_or_stands_twice_is_named(service: Service, api: httpx.Client, name: str) -> None:
+    before = counts(service)
     body = json.dumps(BODIES[name])
     unknown = problem(send(api, name, json.dumps({**BODIES[name], "colour": 1}).encode()), 422)
     assert pointers(unknown) == ["/colour"]
@@ -104,7 +98,7 @@ def test_a_key_that_is_unknown_or_stands_twice_is_named(api: httpx.Client, name:
         assert pointers(named)[0].startswith("/")
     for text in ('"\\ud800": 1', '"a\\u0000": 1'):
         problem(send(api, name, f"{{{text}, {body[1:]}".encode()), 400, "text_invalid")
-    assert stored(api) == before
+    assert counts(service) == before
 
 
 @pytest.mark.parametrize("name", PLACES)
