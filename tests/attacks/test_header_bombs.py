@@ -61,7 +61,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_an_arrays_header_is_not_believed(api: httpx.Client, memory: Memory, kind: str) -> None:
-    for model in ("penguins", "pictures"):
+    for model in ("palmer", "pictures"):
         answer = api.post(
             f"/api/v1/models/{model}/predict", content=BOMBS[kind], headers={"Content-Type": "application/x-npy"}
         )
@@ -96,7 +96,7 @@ def test_a_weights_header_is_not_believed_wherever_it_is_sent(
     for name in ("x.safetensors", "x.npz", "x.csv"):
         problem(send(api, content, name), (400, 415, 422))
     for media_type in ("application/octet-stream", "application/x-npy", "application/x-safetensors"):
-        answer = api.post("/api/v1/models/penguins/predict", content=content, headers={"Content-Type": media_type})
+        answer = api.post("/api/v1/models/palmer/predict", content=content, headers={"Content-Type": media_type})
         problem(answer, (400, 415, 422))
     assert memory.grown() < 50 * MEGABYTE
 
@@ -130,4 +130,4 @@ def test_a_body_that_is_compressed_is_not_inflated(api: httpx.Client, penguins_r
     body = gzip.compress(b'{"instances": [{"year": 2007}]}')
     for encoding in ("gzip", "deflate", "br", "zstd"):
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
-        problem(api.post("/api/v1/models/penguins/predict", content=body, headers=headers), (400, 415))
+        problem(api.post("/api/v1/models/palmer/predict", content=body, headers=headers), (400, 415))

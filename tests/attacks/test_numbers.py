@@ -12,7 +12,7 @@ from tests.web.predictions import FEATURES, csv_of, npy_of, penguin_rows
 
 Json = dict[str, Any]
 ROW = penguin_rows()[0]
-PATH = "/api/v1/models/penguins/predict"
+PATH = "/api/v1/models/palmer/predict"
 pytestmark = pytest.mark.usefixtures("penguins_run")
 NO_NUMBERS = [
     "nan",

@@ -101,7 +101,7 @@ def test_a_pickle_is_no_request_for_a_prediction(
     api: httpx.Client, penguins_run: object, pictures_run: object, canary: Path, media_type: str
 ) -> None:
     headers = {"Content-Type": media_type} if media_type else {}
-    for model in ("penguins", "pictures"):
+    for model in ("palmer", "pictures"):
         for content in (plain(canary, 0), plain(canary, 4), npy(canary)):
             answer = api.post(f"/api/v1/models/{model}/predict", content=content, headers=headers)
             problem(answer, (400, 415, 422))

@@ -167,17 +167,13 @@ def _at(document: Json, path: Path) -> Json:
 def wrong_values(field: Field) -> Iterator[Json]:
     """Values that the field's schema forbids: null, other types, out of range, too long, unknown words and keys."""
     members = field.schema["anyOf"]
-    kinds = {_kind(member) for member in members}
+    kinds = {"string" if "const" in member or "enum" in member else member.get("type") for member in members}
     yield None
     for kind, values in OF_TYPE.items():
         if kind not in kinds and not (kind == "integer" and "number" in kinds):
             yield from values
     for member in members:
         yield from _out_of_range(member, alone=len(members) == 1)
-
-
-def _kind(member: dict[str, Any]) -> str:
-    return "string" if "const" in member or "enum" in member else str(member.get("type"))
 
 
 def _out_of_range(member: dict[str, Any], *, alone: bool) -> Iterator[Json]:

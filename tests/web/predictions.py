@@ -46,7 +46,7 @@ def npy_of(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def ask(api: httpx.Client, body: object, media_type: str = "application/json", model: str = "penguins") -> Json:
+def ask(api: httpx.Client, body: object, media_type: str = "application/json", model: str = "palmer") -> Json:
     """The whole answer to a body: an object is sent as JSON."""
     content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
     answer = api.post(f"/api/v1/models/{model}/predict", content=content, headers={"Content-Type": media_type})
@@ -57,9 +57,7 @@ def ask(api: httpx.Client, body: object, media_type: str = "application/json", m
     return found
 
 
-def answers(
-    api: httpx.Client, body: object, media_type: str = "application/json", model: str = "penguins"
-) -> list[Json]:
+def answers(api: httpx.Client, body: object, media_type: str = "application/json", model: str = "palmer") -> list[Json]:
     """The predictions for a body."""
     found: list[Json] = ask(api, body, media_type, model)["predictions"]
     return found

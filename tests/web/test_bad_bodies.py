@@ -26,8 +26,8 @@ PLACES = {
     "run": ("POST", "/api/v1/runs"),
     "run check": ("POST", "/api/v1/runs/check"),
     "rows": ("POST", "/api/v1/datasets"),
-    "alias": ("PUT", "/api/v1/models/penguins/aliases/tested"),
-    "predict": ("POST", "/api/v1/models/penguins/predict"),
+    "alias": ("PUT", "/api/v1/models/palmer/aliases/tested"),
+    "predict": ("POST", "/api/v1/models/palmer/predict"),
 }
 BODIES: dict[str, Json] = {
     "network": NETWORK,
@@ -174,7 +174,7 @@ def test_json_is_json_however_its_type_is_written(api: httpx.Client, name: str, 
     ],
 )
 def test_a_predictions_query_refuses_what_it_cannot_be(api: httpx.Client, query: str, pointer: str) -> None:
-    answer = api.post(f"/api/v1/models/penguins/predict?{query}", json=BODIES["predict"])
+    answer = api.post(f"/api/v1/models/palmer/predict?{query}", json=BODIES["predict"])
     assert pointers(problem(answer, 422)) == [pointer]
 
 
@@ -183,8 +183,8 @@ def test_a_predictions_query_refuses_what_it_cannot_be(api: httpx.Client, query:
 )
 def test_a_version_that_is_no_number_is_refused(api: httpx.Client, number: str) -> None:
     for method in ("GET", "DELETE"):
-        problem(api.request(method, f"/api/v1/models/penguins/versions/{number}"), 422)
-    answer = api.post(f"/api/v1/models/penguins/versions/{number}/predict", json=BODIES["predict"])
+        problem(api.request(method, f"/api/v1/models/palmer/versions/{number}"), 422)
+    answer = api.post(f"/api/v1/models/palmer/versions/{number}/predict", json=BODIES["predict"])
     problem(answer, (404, 422))
 
 

@@ -45,7 +45,7 @@ def test_an_unknown_path_is_a_problem(api: httpx.Client, path: str) -> None:
     [
         ("PUT", "/api/v1/datasets", {"GET", "POST"}),
         ("PATCH", "/api/v1/runs/run_x", {"GET", "DELETE"}),
-        ("GET", "/api/v1/models/penguins/predict", {"POST"}),
+        ("GET", "/api/v1/models/palmer/predict", {"POST"}),
         ("DELETE", "/healthz", {"GET"}),
         ("TRACE", "/api/v1/runs", {"GET", "POST"}),
     ],

@@ -91,7 +91,7 @@ def test_floats_that_are_no_pictures_are_refused(api: httpx.Client) -> None:
 
 def test_rows_are_not_pictures_and_pictures_are_not_rows(api: httpx.Client, penguins_run: Json) -> None:
     picture = png(pixels("trees"))
-    table = "/api/v1/models/penguins/predict"
+    table = "/api/v1/models/palmer/predict"
     problem(api.post(table, content=picture, headers={"Content-Type": "image/png"}), 422, "kind_mismatch")
     problem(api.post(table, files={"file": ("x.png", picture)}), 422, "kind_mismatch")
     problem(api.post(PATH, content="a,b\n1,2\n", headers={"Content-Type": "text/csv"}), 422, "kind_mismatch")

@@ -20,7 +20,7 @@ ROWS = penguin_rows()
 
 def test_an_answer_names_what_answered_and_every_class(api: httpx.Client, penguins_run: Json) -> None:
     answer = ask(api, {"instances": ROWS[:2]})
-    assert (answer["model"], answer["run"]) == ("penguins", penguins_run["id"])
+    assert (answer["model"], answer["run"]) == ("palmer", penguins_run["id"])
     for prediction in answer["predictions"]:
         assert set(prediction["probabilities"]) == {"Adelie", "Chinstrap", "Gentoo"}
         assert prediction["probability"] == max(prediction["probabilities"].values())
@@ -48,14 +48,14 @@ def test_a_row_alone_in_a_batch_or_shuffled_has_the_same_bits(api: httpx.Client)
 
 def test_the_ways_to_name_a_model_give_equal_bits(api: httpx.Client, penguins_run: Json) -> None:
     named = answers(api, {"instances": ROWS[:5]})
-    for path in ("models/penguins/versions/1", f"runs/{penguins_run['id']}"):
+    for path in (f"models/palmer/versions/{penguins_run['result']['version']}", f"runs/{penguins_run['id']}"):
         answer = accepted(api.post(f"/api/v1/{path}/predict", json={"instances": ROWS[:5]}))
         assert answer["predictions"] == named
 
 
 def test_a_csv_answer_holds_what_the_json_answer_holds(api: httpx.Client) -> None:
     headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
-    answer = api.post("/api/v1/models/penguins/predict", content=csv_of(ROWS), headers=headers)
+    answer = api.post("/api/v1/models/palmer/predict", content=csv_of(ROWS), headers=headers)
     assert answer.headers["content-type"].startswith("text/csv")
     table = list(csv.DictReader(io.StringIO(answer.text)))
     for line, prediction in zip(table, answers(api, {"instances": ROWS}), strict=True):
@@ -65,7 +65,7 @@ def test_a_csv_answer_holds_what_the_json_answer_holds(api: httpx.Client) -> Non
 
 
 def test_options_stand_in_the_body_or_in_the_query(api: httpx.Client) -> None:
-    path, body = "/api/v1/models/penguins/predict", {"instances": ROWS[:3]}
+    path, body = "/api/v1/models/palmer/predict", {"instances": ROWS[:3]}
     bare = accepted(api.post(path, json=body, params={"probabilities": "false"}))["predictions"]
     assert all(set(prediction) == {"label", "probability"} for prediction in bare)
     assert accepted(api.post(path, json={**body, "options": {"probabilities": False}}))["predictions"] == bare
@@ -106,13 +106,13 @@ def test_a_column_that_is_left_out_is_a_missing_value(api: httpx.Client) -> None
     ],
 )
 def test_a_row_that_cannot_be_answered_is_named(api: httpx.Client, instance: object, pointer: str) -> None:
-    answer = api.post("/api/v1/models/penguins/predict", json={"instances": [ROWS[0], instance]})
+    answer = api.post("/api/v1/models/palmer/predict", json={"instances": [ROWS[0], instance]})
     assert pointers(problem(answer, 422))[0] == pointer
 
 
 @pytest.mark.parametrize("body", [{}, {"instances": []}, {"instances": {}}, {"instances": None}, [], "rows", 3])
 def test_a_body_without_rows_is_refused(api: httpx.Client, body: object) -> None:
-    document = problem(api.post("/api/v1/models/penguins/predict", json=body), 422)
+    document = problem(api.post("/api/v1/models/palmer/predict", json=body), 422)
     assert pointers(document) == ["/instances"]
 
 
