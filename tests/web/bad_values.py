@@ -68,9 +68,7 @@ def placed(document: Json, path: Path, value: Json) -> Json:
         return value
     first, rest = path[0], path[1:]
     if isinstance(first, int):
-        items = list(document)
-        items[first] = placed(items[first], rest, value)
-        return items
+        return [placed(item, rest, value) if index == first else item for index, item in enumerate(document)]
     return {**document, first: placed(document.get(first), rest, value)}
 
 
