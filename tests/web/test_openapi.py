@@ -133,8 +133,8 @@ def test_what_is_answered_fits_the_schemas(
         "dataset_id": penguins["id"],
         "run_id": penguins_run["id"],
         "network_id": network["id"],
-        "name": "penguins",
-        "number": "1",
+        "name": penguins_run["model"],
+        "number": str(penguins_run["result"]["version"]),
     }
     for method, path, operation in operations(document):
         content = operation["responses"].get("200", {}).get("content", {})
