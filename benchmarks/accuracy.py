@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.service import Service
+from benchmarks.service import running
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SEEDS = (1, 2, 3)
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, help="folder with pictures-train.zip and pictures-test.zip")
     folder = parser.parse_args().pictures
-    with Service() as service, httpx.Client(base_url=f"{service.address}/api/v1", timeout=600) as client:
+    with running() as service, httpx.Client(base_url=f"{service.address}/api/v1", timeout=600) as client:
         if folder is not None:
             pictures(client, folder)
         else:

@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import psutil
 
-from benchmarks.service import Service
+from benchmarks.service import running
+from tests.service import Service
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PREDICTIONS = 200
@@ -48,7 +49,7 @@ def megabytes(process: psutil.Process) -> float:
 def memory(service: Service) -> dict[str, float]:
     """The API process, its worker and the worker's trainer, once they have come to rest."""
     time.sleep(REST_SECONDS)
-    api = psutil.Process(service.process.pid)
+    api = psutil.Process(service.pid)
     (worker,) = api.children()
     (trainer,) = worker.children()
     return {"API": megabytes(api), "worker": megabytes(worker), "trainer": megabytes(trainer)}
@@ -93,7 +94,7 @@ def predict(client: httpx.Client) -> None:
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     table, pictures = WORKS
-    with Service() as service, httpx.Client(base_url=f"{service.address}/api/v1", timeout=600) as client:
+    with running() as service, httpx.Client(base_url=f"{service.address}/api/v1", timeout=600) as client:
         idle = memory(service)
         seconds = {table: measure(client, table, runs)}
         predict(client)
