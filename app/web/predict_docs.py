@@ -39,6 +39,45 @@ _BODIES = {
     },
 }
 
+_COUNTS = {"type": "object", "additionalProperties": {"type": "integer"}}
+_ANSWER = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["model", "version", "run", "mode", "predictions", "input_report"],
+    "properties": {
+        "model": {
+            "anyOf": [{"type": "string"}, {"type": "null"}],
+            "description": "null where a run was asked directly",
+        },
+        "version": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "run": {"type": "string"},
+        "mode": {"const": "eval"},
+        "predictions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "label": {"type": "string"},
+                    "probability": {"type": "number"},
+                    "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+                    "value": {"type": "number", "description": "a regression's answer, in the target's own units"},
+                },
+            },
+        },
+        "input_report": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["imputed", "unseen_categories", "out_of_range"],
+            "properties": {
+                "imputed": _COUNTS,
+                "unseen_categories": {"type": "object", "additionalProperties": _COUNTS},
+                "out_of_range": _COUNTS,
+            },
+        },
+    },
+}
+
 
 def _parameter(name: str, kind: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": kind}}
@@ -63,7 +102,7 @@ def _path(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
                 "200": {
                     "description": "The answers, in the order of the rows.",
                     "content": {
-                        "application/json": {"schema": {"type": "object"}, "example": PREDICTION},
+                        "application/json": {"schema": _ANSWER, "example": PREDICTION},
                         "text/csv": {"schema": {"type": "string"}},
                     },
                 },

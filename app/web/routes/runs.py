@@ -11,7 +11,7 @@ from app.storage.runs import Filters
 from app.web.answers import created, digest_of, once, respond
 from app.web.dependencies import IdempotencyKey, PageQuery, Parts, Project, Reading, Writing
 from app.web.examples import EPOCHS, RUN, RUN_CHECK, RUN_REQUEST, page_of
-from app.web.problems import problems
+from app.web.problems import kept, problems
 from app.web.schemas import EpochsView, PageView, RunCheckView, RunRequest, RunView, Status
 from app.web.strict_json import StrictRoute
 from app.web.submission import check_view, plan
@@ -20,6 +20,13 @@ from app.web.views import epoch_table, run_view
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute)
 RunBody = Annotated[RunRequest, Body(openapi_examples={"penguins": {"value": RUN_REQUEST}})]
+
+METRICS_ANSWER = {
+    "content": {
+        "application/json": {"example": kept(EPOCHS)},
+        "text/csv": {"schema": {"type": "string"}, "example": "epoch,learning_rate,train_loss\r\n1,0.001,1.05\r\n"},
+    }
+}
 
 
 class RunsQuery(PageQuery):
@@ -87,7 +94,7 @@ def get_run(run_id: str, session: Reading, parts: Parts, project: Project) -> Ru
     "/{run_id}/metrics",
     summary="Get a run's metrics, epoch by epoch",
     response_model=EpochsView,
-    responses=problems(404, example=EPOCHS),
+    responses={**problems(404), 200: METRICS_ANSWER},
 )
 def get_metrics(request: Request, run_id: str, session: Reading, project: Project) -> EpochsView | Response:
     """`train` is what the optimiser saw (dropout on, batch statistics); `train_eval` is the same rows in eval mode;
