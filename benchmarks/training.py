@@ -14,7 +14,6 @@ import venv
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -28,59 +27,11 @@ from app.domain.training.data import TrainingData
 from app.domain.training.events import EpochReport
 from app.domain.training.loop import train
 from app.domain.training.run import start
+from benchmarks.works import WORKS, Work
 
 ROOT = Path(__file__).resolve().parent.parent
 KERAS = ROOT / ".venv-keras"
-
-
-@dataclass(frozen=True)
-class Work:
-    """A network, the synthetic rows it trains on, and how many epochs each side trains in a round."""
-
-    name: str
-    inputs: int
-    classes: int
-    rows: int
-    batch_size: int
-    epochs: int
-    layers: list[dict[str, Any]]
-
-    def data(self) -> TrainingData:
-        generator = torch.Generator().manual_seed(0)
-        features = torch.rand((self.rows, self.inputs), generator=generator)
-        return TrainingData(features, torch.randint(0, self.classes, (self.rows,), generator=generator))
-
-
-def dense(units: int, *, use_bias: bool = True) -> dict[str, Any]:
-    return {"type": "dense", "units": units, "use_bias": use_bias}
-
-
-def hidden(units: int, *, norm: bool, rate: float) -> list[dict[str, Any]]:
-    normalization = [{"type": "batch_normalization"}] if norm else []
-    dropout = [{"type": "dropout", "rate": rate}] if rate else []
-    return [dense(units, use_bias=not norm), *normalization, {"type": "activation", "function": "relu"}, *dropout]
-
-
-def network(classes: int, widths: list[int], *, norm: bool, rate: float, input_rate: float = 0) -> list[dict[str, Any]]:
-    first = [{"type": "dropout", "rate": input_rate}] if input_rate else []
-    body = [layer for width in widths for layer in hidden(width, norm=norm, rate=rate)]
-    return [*first, *body, dense(classes), {"type": "activation", "function": "softmax"}]
-
-
-WORKS = [
-    Work("30–64–64–2, batch norm", 30, 2, 1920, 64, 9, network(2, [64, 64], norm=True, rate=0)),
-    Work("30–64–64–2, batch norm and dropout", 30, 2, 1920, 64, 9, network(2, [64, 64], norm=True, rate=0.5)),
-    Work("12,288–16–32–64–3, batch norm", 12_288, 3, 960, 32, 4, network(3, [16, 32, 64], norm=True, rate=0)),
-    Work(
-        "12,288–16–32–64–3, dropout",
-        12_288,
-        3,
-        960,
-        32,
-        4,
-        network(3, [16, 32, 64], norm=False, rate=0.5, input_rate=0.3),
-    ),
-]
+TORCH_INDEX_URL = "https://download.pytorch.org/whl/cpu"
 
 
 def ours(work: Work) -> Iterator[tuple[float, float]]:
@@ -166,7 +117,11 @@ def keras_python() -> Path:
     python = KERAS / "bin" / "python"
     if not (KERAS / ".installed").exists():
         venv.create(KERAS, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "keras==3.15.1", "torch==2.13.0", "numpy"], check=True)
+        # The CPU build, unless a folder of wheels holds PyTorch: as the Makefile does it.
+        held = any(list(Path(folder).glob("torch-*.whl")) for folder in os.environ.get("PIP_FIND_LINKS", "").split())
+        index = [] if held else ["--extra-index-url", os.environ.get("TORCH_INDEX_URL", TORCH_INDEX_URL)]
+        packages = ["keras==3.15.1", "torch==2.13.0", "numpy"]
+        subprocess.run([python, "-m", "pip", "install", "-q", *index, *packages], check=True)
         (KERAS / ".installed").touch()
     return python
 

@@ -23,7 +23,7 @@ def strict_json(response: httpx.Response) -> Any:
     return json.loads(response.content.decode("utf-8"), parse_constant=refuse, object_pairs_hook=unique)
 
 
-def problem(response: httpx.Response, status: int | tuple[int, ...], code: str | None = None) -> dict[str, Any]:
+def expect_problem(response: httpx.Response, status: int | tuple[int, ...], code: str | None = None) -> dict[str, Any]:
     """The problem document of an answer with `status` and, if given, `code`; it tells nothing of the server's own."""
     allowed = (status,) if isinstance(status, int) else status
     assert response.status_code in allowed, f"{response.status_code}, not {allowed}: {response.text[:1000]}"

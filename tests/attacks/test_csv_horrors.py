@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import problem, strict_json
+from tests.answers import expect_problem, strict_json
 from tests.attacks.conftest import Memory
 from tests.attacks.uploads import send
 from tests.service import accepted
@@ -55,7 +55,7 @@ REFUSED = {
 def test_a_horror_is_refused_in_words_that_find_it(api: httpx.Client, memory: Memory, kind: str) -> None:
     content, words = REFUSED[kind]
     begin = time.monotonic()
-    document = problem(send(api, content, "x.csv"), (413, 422))
+    document = expect_problem(send(api, content, "x.csv"), (413, 422))
     assert any(word in document["detail"] for word in words), document["detail"]
     assert time.monotonic() - begin < 30
     assert memory.grown() < 80 * MEGABYTE
@@ -64,7 +64,7 @@ def test_a_horror_is_refused_in_words_that_find_it(api: httpx.Client, memory: Me
 @pytest.mark.parametrize("cell", ["1_000", "١٢٣", "inf", "-inf", "Infinity", "1e999", "1e39", "0x10", "12abc"])
 def test_a_cell_that_is_no_number_is_named_where_numbers_are_asked_for(api: httpx.Client, cell: str) -> None:
     content = table(f"{cell},red,a").encode()
-    document = problem(send(api, content, "x.csv", columns='{"x": {"type": "numeric"}}'), 422)
+    document = expect_problem(send(api, content, "x.csv", columns='{"x": {"type": "numeric"}}'), 422)
     assert document["errors"][0]["pointer"].endswith("/x")
     assert "31" in document["detail"] or "32" in document["detail"]
 
@@ -129,7 +129,7 @@ def test_a_label_that_was_never_seen_is_no_validation(api: httpx.Client) -> None
         "network": {"layers": [{"type": "dense"}]},
         "training": {"validation": {"dataset": other["id"]}},
     }
-    document = problem(api.post("/api/v1/runs/check", json=body), 422)
+    document = expect_problem(api.post("/api/v1/runs/check", json=body), 422)
     assert "never seen" in document["detail"]
     gone(api, known)
     gone(api, other)

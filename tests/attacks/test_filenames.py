@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.answers import problem, strict_json
+from tests.answers import expect_problem, strict_json
 from tests.attacks.uploads import CSV, send, send_raw
 from tests.service import Service, accepted
 
@@ -53,7 +53,7 @@ def test_a_name_moves_nothing(service: Service, api: httpx.Client, name: str) ->
         assert len(made["name"]) <= 200
         assert api.delete(f"/api/v1/datasets/{made['id']}").status_code == 204
     else:
-        problem(answer, (400, 415, 422))
+        expect_problem(answer, (400, 415, 422))
 
 
 @pytest.mark.parametrize("name", ["Données.csv", "企鹅.csv", "données.csv", "😀.csv", "a b (1).csv"])
@@ -84,12 +84,12 @@ def test_a_name_of_strange_bytes_is_refused_or_inert(api: httpx.Client, name: by
         assert made["name"].isprintable()
         assert api.delete(f"/api/v1/datasets/{made['id']}").status_code == 204
     else:
-        problem(answer, (400, 415, 422))
+        expect_problem(answer, (400, 415, 422))
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "\u202egnp", "x" * 201, "\u2028", "\x00"])
 def test_a_dataset_has_a_printable_name(api: httpx.Client, name: str) -> None:
-    document = problem(send(api, CSV, name=name), 422)
+    document = expect_problem(send(api, CSV, name=name), 422)
     assert document["errors"][0]["pointer"] == "/name"
 
 
@@ -106,7 +106,7 @@ def test_a_dataset_has_a_printable_name(api: httpx.Client, name: str) -> None:
     ],
 )
 def test_a_path_that_climbs_finds_nothing(service: Service, api: httpx.Client, path: str, key: str) -> None:
-    problem(httpx.get(service.address + path.format(key)), 404)
+    expect_problem(httpx.get(service.address + path.format(key)), 404)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ def test_an_artifact_is_one_of_its_runs_own(service: Service, penguins_run: dict
     answer = httpx.get(address)
     assert answer.status_code in (200, 404)
     if answer.status_code == 404:
-        problem(answer, 404)
+        expect_problem(answer, 404)
     else:
         assert answer.json()["id"] == penguins_run["id"], "the client itself took the dots out of the path"

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.answers import problem
+from tests.answers import expect_problem
 from tests.attacks.conftest import Memory
 from tests.attacks.uploads import send
 
@@ -65,14 +65,14 @@ def test_an_arrays_header_is_not_believed(api: httpx.Client, memory: Memory, kin
         answer = api.post(
             f"/api/v1/models/{model}/predict", content=BOMBS[kind], headers={"Content-Type": "application/x-npy"}
         )
-        problem(answer, (400, 413, 422))
+        expect_problem(answer, (400, 413, 422))
     honest = io.BytesIO()
     np.save(honest, np.arange(8, dtype=np.float32))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", BOMBS[kind])
         archive.writestr("y.npy", honest.getvalue())
-    problem(send(api, buffer.getvalue(), "x.npz"), (413, 422))
+    expect_problem(send(api, buffer.getvalue(), "x.npz"), (413, 422))
     assert memory.grown() < 50 * MEGABYTE
 
 
@@ -94,10 +94,10 @@ def test_a_weights_header_is_not_believed_wherever_it_is_sent(
     api: httpx.Client, memory: Memory, content: bytes
 ) -> None:
     for name in ("x.safetensors", "x.npz", "x.csv"):
-        problem(send(api, content, name), (400, 415, 422))
+        expect_problem(send(api, content, name), (400, 415, 422))
     for media_type in ("application/octet-stream", "application/x-npy", "application/x-safetensors"):
         answer = api.post("/api/v1/models/palmer/predict", content=content, headers={"Content-Type": media_type})
-        problem(answer, (400, 415, 422))
+        expect_problem(answer, (400, 415, 422))
     assert memory.grown() < 50 * MEGABYTE
 
 
@@ -114,14 +114,14 @@ def test_a_weights_header_is_not_believed_wherever_it_is_sent(
     ids=["footer past the file", "footer of 4 GB", "footer of noise", "start alone", "no footer", "encrypted"],
 )
 def test_a_parquet_footer_is_not_believed(api: httpx.Client, memory: Memory, content: bytes) -> None:
-    problem(send(api, content, "x.parquet"), (413, 422))
+    expect_problem(send(api, content, "x.parquet"), (413, 422))
     assert memory.grown() < 50 * MEGABYTE
 
 
 def test_a_gzip_that_swells_is_refused_at_a_bounded_cost(api: httpx.Client, memory: Memory) -> None:
     swollen = gzip.compress(bytes(200 * MEGABYTE), 6)
     begin = time.monotonic()
-    problem(send(api, swollen, "x.csv.gz"), (413, 422))
+    expect_problem(send(api, swollen, "x.csv.gz"), (413, 422))
     assert time.monotonic() - begin < 20
     assert memory.grown() < 50 * MEGABYTE
 
@@ -130,4 +130,4 @@ def test_a_body_that_is_compressed_is_not_inflated(api: httpx.Client, penguins_r
     body = gzip.compress(b'{"instances": [{"year": 2007}]}')
     for encoding in ("gzip", "deflate", "br", "zstd"):
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
-        problem(api.post("/api/v1/models/palmer/predict", content=body, headers=headers), (400, 415))
+        expect_problem(api.post("/api/v1/models/palmer/predict", content=body, headers=headers), (400, 415))

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.answers import problem
+from tests.answers import expect_problem
 from tests.attacks.uploads import send
 
 
@@ -61,7 +61,7 @@ def test_the_payload_is_a_real_one(canary: Path) -> None:
     "filename", ["x.csv", "x.tsv", "x.csv.gz", "x.parquet", "x.npz", "x.zip", "x.pkl", "x.pt", "x.npy", "x.joblib"]
 )
 def test_a_pickle_is_no_dataset(api: httpx.Client, canary: Path, filename: str, protocol: int) -> None:
-    problem(send(api, plain(canary, protocol), filename), (400, 415, 422))
+    expect_problem(send(api, plain(canary, protocol), filename), (400, 415, 422))
     assert not canary.exists()
 
 
@@ -77,7 +77,7 @@ def test_a_pickle_within_an_archive_is_no_dataset(api: httpx.Client, canary: Pat
         "joined": zipped(**{"a__x.png": plain(canary, 4), "b__x.png": plain(canary, 4)}),
     }
     for filename in ("x.npz", "x.zip"):
-        problem(send(api, contents[kind], filename), 422)
+        expect_problem(send(api, contents[kind], filename), 422)
     assert not canary.exists()
 
 
@@ -104,7 +104,7 @@ def test_a_pickle_is_no_request_for_a_prediction(
     for model in ("palmer", "pictures"):
         for content in (plain(canary, 0), plain(canary, 4), npy(canary)):
             answer = api.post(f"/api/v1/models/{model}/predict", content=content, headers=headers)
-            problem(answer, (400, 415, 422))
+            expect_problem(answer, (400, 415, 422))
     assert not canary.exists()
 
 
@@ -113,5 +113,5 @@ def test_a_pickle_is_no_request_for_a_prediction(
 )
 @pytest.mark.parametrize("path", ["datasets", "networks", "runs", "networks/check", "runs/check"])
 def test_a_pickle_is_no_body_of_anything_else(api: httpx.Client, canary: Path, path: str, media_type: str) -> None:
-    problem(api.post(f"/api/v1/{path}", content=plain(canary, 4), headers={"Content-Type": media_type}), 415)
+    expect_problem(api.post(f"/api/v1/{path}", content=plain(canary, 4), headers={"Content-Type": media_type}), 415)
     assert not canary.exists()

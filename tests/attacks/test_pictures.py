@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.answers import problem
+from tests.answers import expect_problem
 from tests.attacks.conftest import Memory
 from tests.attacks.uploads import send
 from tests.ingest.files import archive, declared_png, deep_png, encoded, png, scene
@@ -66,10 +66,10 @@ def test_a_bomb_is_refused_at_a_bounded_cost(api: httpx.Client, memory: Memory, 
     content = BOMBS[kind]()
     begin = time.monotonic()
     for media_type in ("image/png", "image/jpeg"):
-        problem(api.post(PATH, content=content, headers={"Content-Type": media_type}), (413, 422))
-    problem(api.post(PATH, files=[("file", ("x.png", png())), ("file", ("y.png", content))]), (413, 422))
+        expect_problem(api.post(PATH, content=content, headers={"Content-Type": media_type}), (413, 422))
+    expect_problem(api.post(PATH, files=[("file", ("x.png", png())), ("file", ("y.png", content))]), (413, 422))
     pictures = {"a/0.png": png(), "a/1.png": png(shade=3), "b/0.png": png(shade=9), "b/bomb.png": content}
-    document = problem(send(api, archive(pictures), "x.zip"), (413, 422))
+    document = expect_problem(send(api, archive(pictures), "x.zip"), (413, 422))
     assert "bomb.png" in document["detail"] + str(document["errors"])
     assert time.monotonic() - begin < 20
     assert memory.grown() < 80 * MEGABYTE

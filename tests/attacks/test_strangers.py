@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.answers import problem
+from tests.answers import expect_problem
 from tests.service import Service
 
 
@@ -12,7 +12,7 @@ from tests.service import Service
 )
 def test_a_strangers_host_is_refused_everywhere(api: httpx.Client, host: str) -> None:
     for path in ("/healthz", "/", "/docs", "/openapi.json", "/api/v1/datasets", "/api/v1/models/x/predict"):
-        problem(api.get(path, headers={"Host": host}), 400, "host_not_allowed")
+        expect_problem(api.get(path, headers={"Host": host}), 400, "host_not_allowed")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]", "localhost:1234", "[::1]:80"])
@@ -28,10 +28,12 @@ def test_a_page_of_another_origin_may_do_nothing(api: httpx.Client, origin: str)
     before = api.get("/api/v1/networks?limit=200").json()
     body = {"layers": [{"type": "dense"}]}
     answer = api.post("/api/v1/networks", json=body, headers={"Origin": origin})
-    problem(answer, 403, "origin_not_allowed")
+    expect_problem(answer, 403, "origin_not_allowed")
     assert "access-control-allow-origin" not in answer.headers
-    problem(api.options("/api/v1/networks", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}), 403)
-    problem(api.delete("/api/v1/datasets/ds_x", headers={"Origin": origin}), 403)
+    expect_problem(
+        api.options("/api/v1/networks", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}), 403
+    )
+    expect_problem(api.delete("/api/v1/datasets/ds_x", headers={"Origin": origin}), 403)
     assert api.get("/api/v1/networks?limit=200").json() == before
 
 
@@ -44,4 +46,4 @@ def test_a_simple_forms_text_is_no_json(api: httpx.Client) -> None:
         answer = api.post(
             "/api/v1/networks", content=b'{"layers": [{"type": "dense"}]}', headers={"Content-Type": media_type}
         )
-        problem(answer, 415)
+        expect_problem(answer, 415)

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.answers import problem
+from tests.answers import expect_problem
 from tests.attacks.conftest import Memory
 from tests.attacks.uploads import CSV
 from tests.service import Service
@@ -81,10 +81,12 @@ def test_a_body_over_the_limit_is_refused_with_413(small: Service) -> None:
 
     headers = {"Content-Type": "application/json"}
     answer = small.client.post("/api/v1/networks", content=pieces(MEGABYTE + 50_000), headers=headers)
-    problem(answer, 413)
-    problem(small.client.post("/api/v1/networks", content=bytes(MEGABYTE + 1), headers=headers), 413, "body_too_large")
+    expect_problem(answer, 413)
+    expect_problem(
+        small.client.post("/api/v1/networks", content=bytes(MEGABYTE + 1), headers=headers), 413, "body_too_large"
+    )
     big = small.client.post("/api/v1/datasets", files={"file": ("x.csv", bytes(4 * MEGABYTE))})
-    problem(big, 413, "body_too_large")
+    expect_problem(big, 413, "body_too_large")
 
 
 def test_a_body_in_chunks_of_one_byte_is_cut_off_and_others_are_served(small: Service) -> None:
@@ -124,7 +126,7 @@ FORMS = {
 def test_a_monstrous_form_is_refused_fast(api: httpx.Client, memory: Memory, path: str, kind: str) -> None:
     begin = time.monotonic()
     answer = api.post(path, content=FORMS[kind], headers=FORM)
-    problem(answer, (400, 413, 422))
+    expect_problem(answer, (400, 413, 422))
     assert time.monotonic() - begin < 10
     # What is predicted is held in memory once; what is uploaded is not.
     allowed = 50 * MEGABYTE + (2 * len(FORMS[kind]) if "predict" in path else 0)
@@ -137,7 +139,7 @@ def test_an_epilogue_is_passed_over_or_refused(api: httpx.Client, memory: Memory
     if answer.status_code == 201:
         assert api.delete(answer.headers["location"]).status_code == 204
     else:
-        problem(answer, (400, 422))
+        expect_problem(answer, (400, 422))
     assert memory.grown() < 50 * MEGABYTE
 
 
@@ -151,7 +153,7 @@ def test_a_strange_boundary_is_refused(api: httpx.Client, pictures_run: object, 
         answer = api.post(path, content=START + CSV + b"\r\n--frontier--\r\n", headers=raw)
         assert 400 <= answer.status_code < 500
         if len(boundary) < 50_000:
-            problem(answer, (400, 415, 422, 431))
+            expect_problem(answer, (400, 415, 422, 431))
 
 
 @pytest.mark.parametrize("length", ["-1", "1.5", "x", "9" * 30, "0x10", "1, 1"])

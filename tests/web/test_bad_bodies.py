@@ -10,7 +10,7 @@ from app.domain.network.spec import NetworkSpec
 from app.web.intake import RowsBody
 from app.web.predict_inputs import Options
 from app.web.schemas import AliasRequest, RunRequest
-from tests.answers import pointers, problem
+from tests.answers import expect_problem, pointers
 from tests.service import Service
 from tests.stored import counts
 from tests.web.bad_values import NEVER_JSON, SYNTAX, Field, fields, wrong_values
@@ -70,10 +70,10 @@ def test_a_field_refuses_what_it_cannot_be(service: Service, api: httpx.Client, 
     before = counts(service)
     for value in wrong_values(field):
         answer = send(api, name, json.dumps(field.with_value(value)).encode())
-        document = problem(answer, 422)
+        document = expect_problem(answer, 422)
         assert _names(document, field), f"{value!r:.80} at {field.pointer}: {document}"
     for meaning, text in NEVER_JSON.items():
-        document = problem(send(api, name, field.with_text(text)), (400, 422))
+        document = expect_problem(send(api, name, field.with_text(text)), (400, 422))
         assert meaning in SYNTAX or _names(document, field), f"{meaning} at {field.pointer}: {document}"
     assert counts(service) == before
 
@@ -88,16 +88,16 @@ def _names(document: Json, field: Field) -> bool:
 def test_a_key_that_is_unknown_or_stands_twice_is_named(service: Service, api: httpx.Client, name: str) -> None:
     before = counts(service)
     body = json.dumps(BODIES[name])
-    unknown = problem(send(api, name, json.dumps({**BODIES[name], "colour": 1}).encode()), 422)
+    unknown = expect_problem(send(api, name, json.dumps({**BODIES[name], "colour": 1}).encode()), 422)
     assert pointers(unknown) == ["/colour"]
     key = next(iter(BODIES[name]))
     twice = f'{{"{key}": {json.dumps(BODIES[name][key])}, {body[1:]}'
-    assert pointers(problem(send(api, name, twice.encode()), 400, "duplicate_key")) == [f"/{key}"]
+    assert pointers(expect_problem(send(api, name, twice.encode()), 400, "duplicate_key")) == [f"/{key}"]
     for strange in ("a/b", "a~b", "\u202e", "x" * 10_000):
-        named = problem(send(api, name, json.dumps({**BODIES[name], strange: 1}).encode()), 422)
+        named = expect_problem(send(api, name, json.dumps({**BODIES[name], strange: 1}).encode()), 422)
         assert pointers(named)[0].startswith("/")
     for text in ('"\\ud800": 1', '"a\\u0000": 1'):
-        problem(send(api, name, f"{{{text}, {body[1:]}".encode()), 400, "text_invalid")
+        expect_problem(send(api, name, f"{{{text}, {body[1:]}".encode()), 400, "text_invalid")
     assert counts(service) == before
 
 
@@ -130,13 +130,13 @@ def test_a_key_that_is_unknown_or_stands_twice_is_named(service: Service, api: h
     ids=lambda content: repr(content[:12]),
 )
 def test_a_body_that_is_not_json_is_refused(api: httpx.Client, name: str, content: bytes) -> None:
-    problem(send(api, name, content), 400)
+    expect_problem(send(api, name, content), 400)
 
 
 @pytest.mark.parametrize("name", PLACES)
 @pytest.mark.parametrize("content", [b"null", b"[]", b"[{}]", b'"text"', b"3", b"true"])
 def test_a_body_that_is_no_object_is_refused(api: httpx.Client, name: str, content: bytes) -> None:
-    problem(send(api, name, content), 422)
+    expect_problem(send(api, name, content), 422)
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -145,7 +145,7 @@ def test_a_body_that_is_no_object_is_refused(api: httpx.Client, name: str, conte
     ["", "text/plain", "application/xml", "application/jsonp", "application/x-www-form-urlencoded", "nonsense", "*/*"],
 )
 def test_a_body_of_another_type_is_refused(api: httpx.Client, name: str, media_type: str) -> None:
-    problem(send(api, name, json.dumps(BODIES[name]).encode(), media_type), 415)
+    expect_problem(send(api, name, json.dumps(BODIES[name]).encode(), media_type), 415)
 
 
 @pytest.mark.parametrize("name", ["network check", "predict"])
@@ -175,7 +175,7 @@ def test_json_is_json_however_its_type_is_written(api: httpx.Client, name: str, 
 )
 def test_a_predictions_query_refuses_what_it_cannot_be(api: httpx.Client, query: str, pointer: str) -> None:
     answer = api.post(f"/api/v1/models/palmer/predict?{query}", json=BODIES["predict"])
-    assert pointers(problem(answer, 422)) == [pointer]
+    assert pointers(expect_problem(answer, 422)) == [pointer]
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def test_a_predictions_query_refuses_what_it_cannot_be(api: httpx.Client, query:
 )
 def test_a_version_that_is_no_number_is_refused(api: httpx.Client, number: str) -> None:
     for method in ("GET", "DELETE"):
-        problem(api.request(method, f"/api/v1/models/palmer/versions/{number}"), 422)
+        expect_problem(api.request(method, f"/api/v1/models/palmer/versions/{number}"), 422)
     answer = api.post(f"/api/v1/models/palmer/versions/{number}/predict", json=BODIES["predict"])
-    problem(answer, (404, 422))
+    expect_problem(answer, (404, 422))
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "-1", "1.5", "1_0", "nan", "", "true", "9" * 5000, "%00"])
 def test_a_preview_refuses_a_limit_that_cannot_be(api: httpx.Client, penguins: Json, limit: str) -> None:
     answer = api.get(f"/api/v1/datasets/{penguins['id']}/rows?limit={limit}")
-    assert pointers(problem(answer, 422)) == ["/limit"]
+    assert pointers(expect_problem(answer, 422)) == ["/limit"]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import pointers, problem
+from tests.answers import expect_problem, pointers
 from tests.service import Service
 from tests.web.events import follow
 
@@ -63,11 +63,11 @@ def test_events_come_while_the_run_runs(service: Service, penguins: Json, table_
 @pytest.mark.parametrize("last", ["-1", "1.5", "nan", "one", "9" * 40, "1e3"])
 def test_a_position_that_is_none_is_refused(api: httpx.Client, penguins_run: Json, last: str) -> None:
     answer = api.get(f"/api/v1/runs/{penguins_run['id']}/events", headers={"Last-Event-ID": last})
-    assert pointers(problem(answer, 422, "event_id_invalid")) == ["/Last-Event-ID"]
+    assert pointers(expect_problem(answer, 422, "event_id_invalid")) == ["/Last-Event-ID"]
 
 
 def test_an_events_stream_of_no_run_is_a_problem(api: httpx.Client) -> None:
-    problem(api.get("/api/v1/runs/run_none/events"), 404, "run_not_found")
+    expect_problem(api.get("/api/v1/runs/run_none/events"), 404, "run_not_found")
 
 
 def test_the_stream_of_a_run_goes_on_after_the_service_was_started_anew(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import problem
+from tests.answers import expect_problem
 from tests.service import EXAMPLES, Service
 
 
@@ -37,7 +37,7 @@ def test_the_front_door_sends_browsers_to_the_pages_and_tells_others_that_it_liv
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1", "/api/v1/", "/api/v2/runs", "/api/v1/runs/", "/api/v1/run"])
 def test_an_unknown_path_is_a_problem(api: httpx.Client, path: str) -> None:
-    problem(api.get(path), 404, "path_not_found")
+    expect_problem(api.get(path), 404, "path_not_found")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_method_that_is_not_possible_is_a_problem_and_names_those_that_are(
     api: httpx.Client, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = api.request(method, path)
-    problem(answer, 405, "method_not_allowed")
+    expect_problem(answer, 405, "method_not_allowed")
     assert {name.strip() for name in answer.headers["allow"].split(",")} >= allowed
 
 
@@ -81,7 +81,7 @@ def test_head_answers_as_get_without_a_body(api: httpx.Client, penguins: dict[st
     ],
 )
 def test_what_is_not_there_is_named(api: httpx.Client, path: str, code: str) -> None:
-    problem(api.get(path), 404, code)
+    expect_problem(api.get(path), 404, code)
 
 
 def test_every_answer_forbids_guessing_its_type_and_keeping_it(api: httpx.Client, penguins: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import problem, strict_json
+from tests.answers import expect_problem, strict_json
 from tests.service import Service, accepted
 from tests.stored import counts
 
@@ -47,7 +47,7 @@ def test_a_key_gives_the_first_answer_again_and_refuses_another_body(
     assert again.status_code == first.status_code
     assert again.headers["location"] == first.headers["location"]
     assert strict_json(again) == strict_json(first)
-    problem(post(api, what, key, other), 409, "idempotency_key_reused")
+    expect_problem(post(api, what, key, other), 409, "idempotency_key_reused")
     assert strict_json(post(api, what, uuid.uuid4().hex, body))["id"] != strict_json(first)["id"]
 
 
@@ -73,12 +73,12 @@ def test_twenty_at_once_make_one(service: Service, penguins: Json, kind: str) ->
 def test_a_key_of_one_thing_is_not_a_key_of_another(api: httpx.Client, penguins: Json) -> None:
     key = uuid.uuid4().hex
     assert post(api, "networks", key, bodies(penguins)["networks"][0]).is_success
-    problem(post(api, "runs", key, bodies(penguins)["runs"][0]), 409, "idempotency_key_reused")
+    expect_problem(post(api, "runs", key, bodies(penguins)["runs"][0]), 409, "idempotency_key_reused")
 
 
 def test_a_refused_request_does_not_use_up_its_key(api: httpx.Client) -> None:
     key = uuid.uuid4().hex
-    problem(post(api, "networks", key, {"layers": []}), 422)
+    expect_problem(post(api, "networks", key, {"layers": []}), 422)
     assert post(api, "networks", key, {"layers": [{"type": "dense"}]}).is_success
 
 
@@ -93,5 +93,5 @@ def test_the_first_answer_stands_when_what_it_needed_is_gone(api: httpx.Client, 
 
 @pytest.mark.parametrize("key", ["", "x" * 201])
 def test_a_key_has_1_to_200_characters(api: httpx.Client, key: str) -> None:
-    document = problem(post(api, "networks", key, {"layers": [{"type": "dense"}]}), 422)
+    document = expect_problem(post(api, "networks", key, {"layers": [{"type": "dense"}]}), 422)
     assert document["errors"][0]["pointer"].lower() == "/idempotency-key"

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import pointers, problem, strict_json
+from tests.answers import expect_problem, pointers, strict_json
 from tests.service import Service, accepted
 
 Json = dict[str, Any]
@@ -115,7 +115,7 @@ def test_the_other_lists_are_walked_the_same_way(
 def test_a_query_that_cannot_be_is_refused_where_it_is_wrong(
     api: httpx.Client, name: str, query: str, field: str
 ) -> None:
-    document = problem(api.get(f"/api/v1/{name}?{query}"), 422)
+    document = expect_problem(api.get(f"/api/v1/{name}?{query}"), 422)
     assert pointers(document) == [f"/{field}"]
 
 
@@ -123,7 +123,7 @@ def test_a_query_that_cannot_be_is_refused_where_it_is_wrong(
     "query", ["status=done", "status=", "status=QUEUED", "tag=" + "x" * 101, "dataset=" + "x" * 101]
 )
 def test_a_filter_that_cannot_be_is_refused(api: httpx.Client, query: str) -> None:
-    document = problem(api.get(f"/api/v1/runs?{query}"), 422)
+    document = expect_problem(api.get(f"/api/v1/runs?{query}"), 422)
     assert pointers(document) == ["/" + query.partition("=")[0]]
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.answers import problem, strict_json
+from tests.answers import expect_problem, strict_json
 from tests.service import EXAMPLES, Service, accepted
 from tests.web.predictions import answers, npy_of
 
@@ -80,28 +80,28 @@ def test_an_array_of_another_size_is_refused(api: httpx.Client) -> None:
     for shape in ((1, 32, 32, 3), (1, 3, 64, 64), (1, 100), (64, 64), (1, 64, 64, 1)):
         body = npy_of(np.zeros(shape, np.float32))
         answer = api.post(PATH, content=body, headers={"Content-Type": "application/x-npy"})
-        problem(answer, 422)
+        expect_problem(answer, 422)
 
 
 def test_floats_that_are_no_pictures_are_refused(api: httpx.Client) -> None:
     for value in (np.nan, np.inf, -0.5, 255.0):
         body = npy_of(np.full((1, SIDE, SIDE, 3), value, np.float32))
-        problem(api.post(PATH, content=body, headers={"Content-Type": "application/x-npy"}), 422)
+        expect_problem(api.post(PATH, content=body, headers={"Content-Type": "application/x-npy"}), 422)
 
 
 def test_rows_are_not_pictures_and_pictures_are_not_rows(api: httpx.Client, penguins_run: Json) -> None:
     picture = png(pixels("trees"))
     table = "/api/v1/models/palmer/predict"
-    problem(api.post(table, content=picture, headers={"Content-Type": "image/png"}), 422, "kind_mismatch")
-    problem(api.post(table, files={"file": ("x.png", picture)}), 422, "kind_mismatch")
-    problem(api.post(PATH, content="a,b\n1,2\n", headers={"Content-Type": "text/csv"}), 422, "kind_mismatch")
-    problem(api.post(PATH, json={"instances": [{"picture": "x"}]}), 422)
+    expect_problem(api.post(table, content=picture, headers={"Content-Type": "image/png"}), 422, "kind_mismatch")
+    expect_problem(api.post(table, files={"file": ("x.png", picture)}), 422, "kind_mismatch")
+    expect_problem(api.post(PATH, content="a,b\n1,2\n", headers={"Content-Type": "text/csv"}), 422, "kind_mismatch")
+    expect_problem(api.post(PATH, json={"instances": [{"picture": "x"}]}), 422)
 
 
 def test_a_form_without_pictures_is_refused(api: httpx.Client) -> None:
-    problem(api.post(PATH, files={"file": (None, "text")}), (400, 422))
-    problem(api.post(PATH, files={"file": ("x.png", b"not a picture")}), 422)
-    problem(api.post(PATH, files={"file": ("x.png", b"")}), 422)
+    expect_problem(api.post(PATH, files={"file": (None, "text")}), (400, 422))
+    expect_problem(api.post(PATH, files={"file": ("x.png", b"not a picture")}), 422)
+    expect_problem(api.post(PATH, files={"file": ("x.png", b"")}), 422)
 
 
 def test_a_form_takes_the_options_of_its_query(api: httpx.Client) -> None:
@@ -125,14 +125,14 @@ def test_the_input_shape_is_open_square_or_given(
 def test_an_input_shape_that_fits_no_picture_is_refused(api: httpx.Client, pictures: Json, shape: list[int]) -> None:
     spec = {"input_shape": shape, "layers": [{"type": "flatten"}, {"type": "dense"}]}
     answer = api.post("/api/v1/runs/check", json={"dataset": pictures["id"], "network": spec})
-    document = problem(answer, 422)
+    document = expect_problem(answer, 422)
     assert document["errors"][0]["pointer"] == "/network/input_shape"
 
 
 def test_a_network_of_the_wrong_classes_is_refused(service: Service, api: httpx.Client, pictures: Json) -> None:
     spec = {"layers": [{"type": "flatten"}, {"type": "dense", "units": 10, "activation": "softmax"}]}
     for path in ("runs", "runs/check"):
-        document = problem(
+        document = expect_problem(
             api.post(f"/api/v1/{path}", json={"dataset": pictures["id"], "network": spec}), 422, "class_count_mismatch"
         )
         assert document["errors"][0]["pointer"] == "/network/layers/1/units"

@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.answers import pointers, problem
+from tests.answers import expect_problem, pointers
 from tests.service import Service, accepted
 from tests.web.predictions import FEATURES, answers, ask, csv_of, npy_of, penguin_rows
 
@@ -107,12 +107,12 @@ def test_a_column_that_is_left_out_is_a_missing_value(api: httpx.Client) -> None
 )
 def test_a_row_that_cannot_be_answered_is_named(api: httpx.Client, instance: object, pointer: str) -> None:
     answer = api.post("/api/v1/models/palmer/predict", json={"instances": [ROWS[0], instance]})
-    assert pointers(problem(answer, 422))[0] == pointer
+    assert pointers(expect_problem(answer, 422))[0] == pointer
 
 
 @pytest.mark.parametrize("body", [{}, {"instances": []}, {"instances": {}}, {"instances": None}, [], "rows", 3])
 def test_a_body_without_rows_is_refused(api: httpx.Client, body: object) -> None:
-    document = problem(api.post("/api/v1/models/palmer/predict", json=body), 422)
+    document = expect_problem(api.post("/api/v1/models/palmer/predict", json=body), 422)
     assert pointers(document) == ["/instances"]
 
 

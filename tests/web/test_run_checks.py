@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import pointers, problem
+from tests.answers import expect_problem, pointers
 from tests.service import Service, accepted
 from tests.web.tables import inline
 
@@ -30,7 +30,7 @@ def test_a_batch_norm_on_batches_of_one_row_is_refused(
     api: httpx.Client, penguins: Json, table_network: Json, path: str
 ) -> None:
     body = {"dataset": penguins["id"], "network": table_network, "training": {"batch_size": 1}}
-    document = problem(api.post(path, json=body), 422, "batch_size_too_small")
+    document = expect_problem(api.post(path, json=body), 422, "batch_size_too_small")
     assert pointers(document) == ["/training/batch_size"]
 
 
@@ -52,13 +52,13 @@ def test_a_validation_that_does_not_fit_is_refused_where_it_stands(
         {"dataset": penguins["id"], "fraction": 0.1},
     ):
         body = {"dataset": penguins["id"], "network": spec, "training": {"validation": validation}}
-        document = problem(api.post("/api/v1/runs/check", json=body), 422)
+        document = expect_problem(api.post("/api/v1/runs/check", json=body), 422)
         assert pointers(document)[0].startswith("/training/validation")
 
 
 def test_a_run_of_what_is_not_there_is_refused(api: httpx.Client, penguins: Json, table_network: Json) -> None:
     for path in ("runs", "runs/check"):
         unknown = api.post(f"/api/v1/{path}", json={"dataset": "ds_none", "network": table_network})
-        problem(unknown, 404, "dataset_not_found")
+        expect_problem(unknown, 404, "dataset_not_found")
         unknown = api.post(f"/api/v1/{path}", json={"dataset": penguins["id"], "network": "net_none"})
-        problem(unknown, 404, "network_not_found")
+        expect_problem(unknown, 404, "network_not_found")

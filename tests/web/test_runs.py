@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.answers import problem, strict_json
+from tests.answers import expect_problem, strict_json
 from tests.service import EXAMPLES, Service, accepted
 from tests.web.tables import inline
 
@@ -82,7 +82,7 @@ def test_every_artifact_is_the_bytes_of_its_digest(api: httpx.Client, penguins_r
         assert answer.headers["etag"] == f'"{artifact["sha256"]}"'
         assert answer.headers["content-disposition"] == f'attachment; filename="{artifact["name"]}"'
         assert penguins_run["id"].encode() not in answer.content or artifact["name"] != "weights.safetensors"
-    problem(api.get(f"/api/v1/runs/{penguins_run['id']}/artifacts/secret.txt"), 404, "artifact_not_found")
+    expect_problem(api.get(f"/api/v1/runs/{penguins_run['id']}/artifacts/secret.txt"), 404, "artifact_not_found")
 
 
 def test_equal_seeds_give_equal_weights_and_other_seeds_others(
@@ -114,9 +114,9 @@ def test_a_run_that_diverges_fails_with_its_reason_and_makes_no_model(
     assert "NaN" not in events
     assert "Infinity" not in events
     assert events.rstrip().rsplit("\n\n", 1)[-1].split("\n")[1] == "event: end"
-    problem(api.get("/api/v1/models/explosion"), 404, "model_not_found")
+    expect_problem(api.get("/api/v1/models/explosion"), 404, "model_not_found")
     rows = {"instances": [{"year": 2007}]}
-    problem(api.post(f"/api/v1/runs/{run['id']}/predict", json=rows), 404, "run_without_model")
+    expect_problem(api.post(f"/api/v1/runs/{run['id']}/predict", json=rows), 404, "run_without_model")
 
 
 def test_another_dataset_may_be_the_validation(service: Service, api: httpx.Client) -> None:
@@ -126,7 +126,7 @@ def test_another_dataset_may_be_the_validation(service: Service, api: httpx.Clie
     run = service.ended(service.submit(train, spec, model="apart", training=training)["id"])
     assert run["status"] == "succeeded"
     assert run["result"]["evaluation"]["rows"] == {"train": 50, "validation": 17}
-    problem(api.delete(f"/api/v1/datasets/{held}"), 409, "dataset_in_use")
+    expect_problem(api.delete(f"/api/v1/datasets/{held}"), 409, "dataset_in_use")
 
 
 def test_a_stored_network_trains_and_may_go_while_its_run_stays(
@@ -136,7 +136,7 @@ def test_a_stored_network_trains_and_may_go_while_its_run_stays(
     run = service.submit(penguins["id"], stored["id"], model="stored", training={"epochs": 1})
     assert run["network"]["id"] == stored["id"]
     assert api.delete(f"/api/v1/networks/{stored['id']}").status_code == 204
-    problem(api.get(f"/api/v1/networks/{stored['id']}"), 404, "network_not_found")
+    expect_problem(api.get(f"/api/v1/networks/{stored['id']}"), 404, "network_not_found")
     assert service.ended(run["id"])["status"] == "succeeded"
 
 

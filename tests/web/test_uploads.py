@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.answers import pointers, problem, strict_json
+from tests.answers import expect_problem, pointers, strict_json
 from tests.service import EXAMPLES, Service, accepted
 
 Json = dict[str, Any]
@@ -93,11 +93,11 @@ def test_the_same_bytes_are_stored_once_and_stay_while_one_dataset_needs_them(
     assert first["sha256"] == second["sha256"]
     assert folders(service) == before + 1
     assert api.delete(f"/api/v1/datasets/{first['id']}").status_code == 204
-    problem(api.get(f"/api/v1/datasets/{first['id']}"), 404, "dataset_not_found")
+    expect_problem(api.get(f"/api/v1/datasets/{first['id']}"), 404, "dataset_not_found")
     assert len(strict_json(api.get(f"/api/v1/datasets/{second['id']}/rows?limit=100"))["rows"]) == 41
     run = service.ended(service.submit(second["id"], table_network, model="kept", training={"epochs": 1})["id"])
     assert run["status"] == "succeeded"
-    problem(api.delete(f"/api/v1/datasets/{second['id']}"), 409, "dataset_in_use")
+    expect_problem(api.delete(f"/api/v1/datasets/{second['id']}"), 409, "dataset_in_use")
     api.delete("/api/v1/models/kept/versions/1")
     assert api.delete(f"/api/v1/runs/{run['id']}").status_code == 204
     assert api.delete(f"/api/v1/datasets/{second['id']}").status_code == 204
@@ -112,30 +112,30 @@ def test_the_same_bytes_read_in_another_way_are_another_dataset(api: httpx.Clien
 def test_a_dataset_that_is_gone_is_not_deleted_twice(api: httpx.Client) -> None:
     made = accepted(sent(api, CSV + b"2000.5,red,a\n"))
     assert api.delete(f"/api/v1/datasets/{made['id']}").status_code == 204
-    problem(api.delete(f"/api/v1/datasets/{made['id']}"), 404, "dataset_not_found")
+    expect_problem(api.delete(f"/api/v1/datasets/{made['id']}"), 404, "dataset_not_found")
 
 
 def test_a_form_that_lacks_a_file_or_has_too_much_is_refused(api: httpx.Client) -> None:
-    missing = problem(api.post("/api/v1/datasets", files={"name": (None, "x")}), 422, "file_missing")
+    missing = expect_problem(api.post("/api/v1/datasets", files={"name": (None, "x")}), 422, "file_missing")
     assert pointers(missing) == ["/file"]
-    unknown = problem(sent(api, CSV, colour="red"), 422, "form_invalid")
+    unknown = expect_problem(sent(api, CSV, colour="red"), 422, "form_invalid")
     assert pointers(unknown) == ["/colour"]
     twice = [("file", ("a.csv", CSV)), ("file", ("b.csv", CSV))]
-    assert pointers(problem(api.post("/api/v1/datasets", files=twice), 422, "form_invalid")) == ["/file"]
-    nameless = problem(api.post("/api/v1/datasets", files={"file": (None, CSV)}), 422, "form_invalid")
+    assert pointers(expect_problem(api.post("/api/v1/datasets", files=twice), 422, "form_invalid")) == ["/file"]
+    nameless = expect_problem(api.post("/api/v1/datasets", files={"file": (None, CSV)}), 422, "form_invalid")
     assert pointers(nameless) == ["/file"]
 
 
 def test_what_the_form_says_wrong_is_named(api: httpx.Client) -> None:
-    assert pointers(problem(sent(api, CSV, target="z"), 422)) == ["/target"]
-    assert pointers(problem(sent(api, CSV, task="clustering"), 422)) == ["/task"]
-    assert pointers(problem(sent(api, CSV, name=""), 422)) == ["/name"]
-    assert pointers(problem(sent(api, CSV, columns='{"x": {"role": "none"}}'), 422)) == ["/columns/x/role"]
-    assert pointers(problem(sent(api, CSV, columns='{"z": {"role": "ignore"}}'), 422)) == ["/columns/z"]
-    assert pointers(problem(sent(api, CSV, columns="{"), 422)) == ["/columns"]
+    assert pointers(expect_problem(sent(api, CSV, target="z"), 422)) == ["/target"]
+    assert pointers(expect_problem(sent(api, CSV, task="clustering"), 422)) == ["/task"]
+    assert pointers(expect_problem(sent(api, CSV, name=""), 422)) == ["/name"]
+    assert pointers(expect_problem(sent(api, CSV, columns='{"x": {"role": "none"}}'), 422)) == ["/columns/x/role"]
+    assert pointers(expect_problem(sent(api, CSV, columns='{"z": {"role": "ignore"}}'), 422)) == ["/columns/z"]
+    assert pointers(expect_problem(sent(api, CSV, columns="{"), 422)) == ["/columns"]
 
 
 def test_a_file_of_an_unknown_kind_is_refused_and_told_what_is_accepted(api: httpx.Client) -> None:
-    answer = problem(sent(api, b"hello", "notes.txt"), 415)
+    answer = expect_problem(sent(api, b"hello", "notes.txt"), 415)
     assert ".csv" in answer["detail"]
-    problem(api.post("/api/v1/datasets", content=CSV, headers={"Content-Type": "text/csv"}), 415)
+    expect_problem(api.post("/api/v1/datasets", content=CSV, headers={"Content-Type": "text/csv"}), 415)

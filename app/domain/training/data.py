@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from app.domain.task import Task
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
@@ -23,6 +25,10 @@ class TrainingData:
     @property
     def rows(self) -> int:
         return len(self.targets)
+
+    @property
+    def task(self) -> Task:
+        return Task.REGRESSION if self.targets.is_floating_point() else Task.CLASSIFICATION
 
     def chunks(self, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows in their order, at most `size` at a time."""

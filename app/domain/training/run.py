@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from app.domain.network.shapes import summarize
@@ -80,19 +79,15 @@ def start(
     Raises `InvalidSettings` where settings or plan do not fit the network or the rows, or without a seed.
     """
     held_out = validation if validation is not None else TrainingData(data.features[:0], data.targets[:0])
-    classes = not data.targets.is_floating_point()
-    task = Task.CLASSIFICATION if classes else Task.REGRESSION
-    check_settings(network.spec, task, settings)
-    check_batches(network.spec, plan)
-    _check_monitored(settings, held_out)
+    _check(network, data, plan, settings, held_out)
     network.position.seed = _seed(settings)
-    device = next(network.parameters()).device
+    device, classes = next(network.parameters()).device, data.task is Task.CLASSIFICATION
     return TrainingRun(
         data=data,
         validation=held_out,
         plan=plan,
         settings=settings,
-        objective=_objective(network, task, settings, data.targets, device),
+        objective=_objective(network, data, settings, device),
         reader=BatchReader(data, max(plan.batch_size, plan.last_batch), device),
         parameters=list(network.parameters()),
         bounded=bounded_layers(network),
@@ -109,19 +104,25 @@ def start(
     )
 
 
-def _objective(
-    network: Network, task: Task, settings: TrainingSettings, targets: Tensor, device: torch.device
-) -> Objective:
+def _objective(network: Network, data: TrainingData, settings: TrainingSettings, device: torch.device) -> Objective:
     assert network.spec.output is not None
     classes = max(network.spec.output.units or 0, 2)
-    weights = balanced_weights(targets, classes).to(device) if settings.class_weight == "balanced" else None
-    return Objective(resolved_loss(network.spec, task, settings), weights, settings.label_smoothing)
+    weights = balanced_weights(data.targets, classes).to(device) if settings.class_weight == "balanced" else None
+    return Objective(resolved_loss(network.spec, data.task, settings), weights, settings.label_smoothing)
 
 
 def _chunk_rows(network: Network) -> int:
     summary = summarize(network.spec)
     widths = [torch.Size(line.output_shape or ()).numel() for line in summary.layers]
     return max(1, _CHUNK_VALUES // max(torch.Size(network.spec.input_shape or ()).numel(), *widths))
+
+
+def _check(
+    network: Network, data: TrainingData, plan: BatchPlan, settings: TrainingSettings, validation: TrainingData
+) -> None:
+    check_settings(network.spec, data.task, settings)
+    check_batches(network.spec, plan)
+    _check_monitored(settings, validation)
 
 
 def _check_monitored(settings: TrainingSettings, validation: TrainingData) -> None:
