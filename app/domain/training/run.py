@@ -75,7 +75,6 @@ def start(
 
     `plan` is for the rows of `data`. `target_scale` is the standard deviation by which targets were divided, for
     errors in their own units. `horizon_epochs` is what a schedule is stretched over, `settings.epochs` unless given.
-
     Raises `InvalidSettings` where settings or plan do not fit the network or the rows, or without a seed.
     """
     held_out = validation if validation is not None else TrainingData(data.features[:0], data.targets[:0])
