@@ -40,6 +40,11 @@ class Claim:
     crashes: int
     max_crashes: int
 
+    @property
+    def spent(self) -> bool:
+        """Whether it crashed as often as it may: to be failed, not tried once more."""
+        return self.crashes >= self.max_crashes
+
 
 def add(session: Session, project: str, kind: str) -> JobRow:
     """A new queued job. It is on the queue as soon as the transaction commits: there is no second message to lose."""
@@ -56,7 +61,10 @@ def add(session: Session, project: str, kind: str) -> JobRow:
 
 
 def claim(session: Session, worker_id: str) -> Claim | None:
-    """Takes the oldest job of the highest priority that is queued, or whose lease is over; None if there is none."""
+    """Takes the oldest job of the highest priority that is queued, or whose lease is over; None if there is none.
+
+    A lease that ran out counts as a crash, so the claim may be `spent`.
+    """
     # SQLite has no row locks and drops the clause: there the write lock of the transaction does the same.
     first = (
         select(JobRow.id)

@@ -72,6 +72,10 @@ class Supervisor:
             return None
 
     def _work(self, held: Claim) -> None:
+        if held.spent:
+            # What kills supervisor and trainer together leaves nobody to count, only leases that ran out.
+            self._fail(held, "worker_killed", f"the worker was lost {held.crashes} times while it trained this run")
+            return
         trainer = self._ready_trainer()
         _LOG.info("attempt %d of %s begins", held.attempt, held.job_id)
         try:

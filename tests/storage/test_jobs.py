@@ -89,6 +89,15 @@ def test_a_lease_that_ran_out_is_claimed_again_as_another_attempt_and_one_more_c
     assert (taken.job_id, taken.attempt, taken.crashes) == (held.job_id, 2, 1)
 
 
+def test_leases_that_ran_out_spend_the_budget_of_crashes_too(database: Database) -> None:
+    job_id = add_job(database)
+    spent = [claim(database).spent]
+    for _ in range(3):
+        expire(database, job_id)
+        spent.append(claim(database).spent)
+    assert spent == [False, False, False, True]
+
+
 def test_a_heartbeat_renews_the_lease_and_keeps_the_job_from_others(database: Database) -> None:
     add_job(database)
     held = claim(database)

@@ -61,6 +61,23 @@ def test_a_killed_worker_leaves_no_orphan_and_another_takes_its_run_over(
     assert ends(quiet_place, run_id) == 1
 
 
+def test_a_run_that_kills_worker_and_trainer_together_fails_the_third_time(quiet_place: Workplace) -> None:
+    run_id = quiet_place.submit(quiet_place.add(flowers()), epochs=100_000)
+    for attempt in (1, 2, 3):
+        with WorkerProcess(quiet_place) as worker:
+            quiet_place.in_the_middle(run_id, attempt)
+            worker.process.kill()
+        quiet_place.expire(run_id)
+    following = quiet_place.submit(quiet_place.run(run_id).dataset_id)
+    with WorkerProcess(quiet_place):
+        run = quiet_place.ended(run_id)
+        assert quiet_place.ended(following).job.status == "succeeded"
+    assert (run.job.status, run.job.error_code, run.job.crashes) == ("failed", "worker_killed", 3)
+    told = [(event.kind, event.data["status"]) for event in quiet_place.events(run_id)[-2:]]
+    assert told == [("status", "failed"), ("end", "failed")]
+    assert ends(quiet_place, run_id) == 1
+
+
 def test_a_worker_that_is_asked_to_stop_hands_its_run_back(quiet_place: Workplace, undisturbed: dict[str, str]) -> None:
     run_id = quiet_place.submit(quiet_place.add(flowers()), **LONG)
     with WorkerProcess(quiet_place) as first:
