@@ -25,11 +25,13 @@ class DemoFailed(DropnormError):
 @contextmanager
 def running_service(address: str, folder: Path) -> Iterator[None]:
     """`dropnorm serve` at `address`, its data and its log in `folder`. A `DemoFailed` gets what it said at its end."""
+    # Whoever has a database of their own in the environment does not want a demo in it.
+    given = {name: value for name, value in os.environ.items() if not name.startswith("DROPNORM_")}
     settings = {"DROPNORM_PORT": address.rsplit(":", 1)[1], "DROPNORM_DATA_DIR": str(folder / "data")}
     log = folder / "service.log"
     with log.open("wb") as file:
         service = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve"], env=os.environ | settings, cwd=HOME, stdout=file, stderr=file
+            [sys.executable, "-m", "app.cli", "serve"], env=given | settings, cwd=HOME, stdout=file, stderr=file
         )
     try:
         _wait_ready(service, address)

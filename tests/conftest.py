@@ -6,10 +6,16 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests.service import EXAMPLES, Service
 
 Json = dict[str, Any]
+
+# The same examples every time, so that what passed passes again; `pytest --hypothesis-profile=search` looks for others.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", max_examples=1_000, deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

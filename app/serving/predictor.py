@@ -41,14 +41,16 @@ class Answers:
                 answer["probabilities"] = {self.labels[index]: row[index] for index in ranked}
         return answers
 
-    def table(self) -> tuple[list[str], list[list[object]]]:
-        """Column names and rows, as CSV has them."""
+    def table(self, *, probabilities: bool, top: int | None) -> tuple[list[str], list[list[object]]]:
+        """Column names and rows, as CSV has them; a class that `top` leaves out has an empty cell."""
         if self.labels is None:
             return ["value"], [[value] for value in self.values[:, 0].tolist()]
-        best = self.values.argmax(axis=1).tolist()
-        rows = self.values.tolist()
-        columns = ["label", "probability", *(f"probability_{label}" for label in self.labels)]
-        return columns, [[self.labels[index], row[index], *row] for index, row in zip(best, rows, strict=True)]
+        classes = self.labels if probabilities else ()
+        rows = [
+            [answer["label"], answer["probability"], *(answer["probabilities"].get(label, "") for label in classes)]
+            for answer in self.predictions(probabilities=True, top=top)
+        ]
+        return ["label", "probability", *(f"probability_{label}" for label in classes)], rows
 
 
 class Predictor:
@@ -61,6 +63,8 @@ class Predictor:
         except ValidationError as error:
             raise Damaged("the stored preprocessing cannot be read by this version") from error
         self.network = FrozenNetwork(frozen)
+        # The file holds little but float32 weights.
+        self.weights = len(frozen) // 4
         self._encoder = Encoder(self.preprocessing)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)

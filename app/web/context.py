@@ -1,6 +1,7 @@
 """What the routes work with: put together once by `app.main`, reached through `app.web.dependencies`."""
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from app.serving.catalogue import Catalogue
 from app.serving.registry import Registry
@@ -29,3 +30,6 @@ class Context:
     broadcast: Broadcast
     limits: Limits
     hosts: tuple[str, ...]
+    # Threads of their own, so that neither slow uploads nor large predictions keep everything else waiting.
+    reading: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "reading"))
+    answering: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "answering"))

@@ -86,7 +86,7 @@ async def take_in(request: Request, folder: Path) -> Intake:
     if "columns" in received.fields:
         document["columns"] = _columns(received.fields["columns"])
     body = _validated(ReadBody, document)
-    stem = PurePosixPath(received.filename.replace("\\", "/")).name.partition(".")[0]
+    stem = PurePosixPath(received.filename.replace("\\", "/")).name[: -len(format_of(received.filename))]
     return Intake(received, _plain_name(body.name or stem or "dataset"), body.request)
 
 

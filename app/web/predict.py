@@ -12,14 +12,19 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import FieldError, Invalid
 from app.serving.catalogue import Served
-from app.serving.predictor import Answers, Predictor
+from app.serving.predictor import Predictor
 from app.storage.base import DEFAULT_PROJECT
 from app.web.context import Context
-from app.web.predict_inputs import Options, Question, answer, answer_pictures, options_of, pictures_of_form
+from app.web.predict_inputs import Question, answer, options_of, pictures_of_form
 from app.web.tables import csv_answer, wants_csv
 
-INLINE_BYTES = 64 << 10
-"""Bodies up to this size are answered on the event loop; a thread would cost more than it saves."""
+INLINE_WORK = 20_000_000
+"""Bytes of a body × weights of a network up to which the event loop answers by itself: some milliseconds at the most.
+
+A row takes two bytes or more, and multiplies each weight once. A thread would cost more than it saves there.
+"""
+LEAST_WEIGHTS = 1_000
+"""What reading a byte costs, in weights: the bound for networks that are next to nothing."""
 Look = Callable[[Context, dict[str, str]], Served | None]
 
 
@@ -32,19 +37,26 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         served, predictor = await self._predictor(scope["path_params"])
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        options = options_of(dict(request.query_params))
-        if media_type == "multipart/form-data":
-            pictures = await pictures_of_form(request)
-            answers = await asyncio.to_thread(answer_pictures, predictor, pictures)
+        question = await self._question(request)
+        work = len(question.body) * max(predictor.weights, LEAST_WEIGHTS)
+        if question.media_type == "application/json" and work <= INLINE_WORK:
+            response = _answered(served, predictor, question)
         else:
-            question = Question(media_type, await request.body(), options, self._context.limits.prediction_rows)
-            if len(question.body) <= INLINE_BYTES and media_type == "application/json":
-                answers, options = answer(predictor, question)
-            else:
-                answers, options = await asyncio.to_thread(answer, predictor, question)
-        response = csv_answer(*answers.table()) if wants_csv(request) else _response(served, answers, options)
+            loop = asyncio.get_running_loop()
+            response = await loop.run_in_executor(self._context.answering, _answered, served, predictor, question)
         await response(scope, receive, send)
+
+    async def _question(self, request: Request) -> Question:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        form = media_type == "multipart/form-data"
+        return Question(
+            media_type=media_type,
+            body=b"" if form else await request.body(),
+            pictures=await pictures_of_form(request) if form else [],
+            options=options_of(dict(request.query_params)),
+            most_rows=self._context.limits.prediction_rows,
+            wants_csv=wants_csv(request),
+        )
 
     async def _predictor(self, parameters: dict[str, str]) -> tuple[Served, Predictor]:
         served = self._find(self._context, parameters)
@@ -58,7 +70,10 @@ class Predict:
         return served, predictor
 
 
-def _response(served: Served, answers: Answers, options: Options) -> Response:
+def _answered(served: Served, predictor: Predictor, question: Question) -> Response:
+    answers, options = answer(predictor, question)
+    if question.wants_csv:
+        return csv_answer(*answers.table(probabilities=options.probabilities, top=options.top))
     report = answers.report
     body = {
         "model": served.model,

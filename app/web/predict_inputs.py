@@ -32,12 +32,14 @@ class Options(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A body that was received whole, its media type, and the options of its query string."""
+    """A body that was received whole (or the pictures of a form), and how it is to be answered."""
 
     media_type: str
     body: bytes
+    pictures: list[bytes]
     options: Options
     most_rows: int
+    wants_csv: bool
 
 
 def answer(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
@@ -49,6 +51,7 @@ def answer(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
         "image/png": _picture,
         "image/jpeg": _picture,
         "application/x-npy": _array,
+        "multipart/form-data": _form,
     }
     reader = readers.get(question.media_type)
     if reader is None:
@@ -67,10 +70,6 @@ async def pictures_of_form(request: Request) -> list[bytes]:
     if not pictures:
         raise InvalidRows("the form has no picture", code="instances_empty")
     return pictures
-
-
-def answer_pictures(predictor: Predictor, pictures: list[bytes]) -> Answers:
-    return predictor.answer_pictures([decode(picture) for picture in pictures])
 
 
 def options_of(query: dict[str, str]) -> Options:
@@ -152,7 +151,11 @@ def _csv(predictor: Predictor, question: Question) -> Answers:
 
 
 def _picture(predictor: Predictor, question: Question) -> Answers:
-    return answer_pictures(predictor, [question.body])
+    return predictor.answer_pictures([decode(question.body)])
+
+
+def _form(predictor: Predictor, question: Question) -> Answers:
+    return predictor.answer_pictures([decode(picture) for picture in question.pictures])
 
 
 def _array(predictor: Predictor, question: Question) -> Answers:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -72,8 +73,7 @@ class StrictRoute(APIRoute):
 def _unique(pairs: list[tuple[str, Any]]) -> Any:
     values = dict(pairs)
     if len(values) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         return _Refused("the key stands twice in one object", "duplicate_key", twice)
     return values
 

@@ -12,7 +12,7 @@ from app.domain.data.columns import Columns
 from app.domain.data.schema import ColumnType
 from app.domain.plan.preparation import Preparation, prepare
 from app.domain.plan.settings import TrainingSettings
-from app.errors import DropnormError, InvalidSettings
+from app.errors import DropnormError, InvalidDataset, InvalidSettings
 from tests.data.tables import penguins, table
 from tests.domain_plan.forms import NORM, Form, dense, network
 
@@ -109,3 +109,26 @@ def test_settings_that_cannot_train_are_refused(count: int, fields: dict[str, An
 def test_a_validation_dataset_that_does_not_fit_is_refused_before_anything_runs(other: Columns) -> None:
     with pytest.raises(DropnormError):
         prepared(rows(40), other)
+
+
+def test_another_dataset_must_have_the_target_that_is_trained_on() -> None:
+    columns = rows(40)
+    target = columns.schema.target.model_copy(update={"name": "z"})
+    other = replace(columns, schema=columns.schema.model_copy(update={"target": target}))
+    with pytest.raises(InvalidDataset, match="target is 'z'; the run trains on 'y'") as caught:
+        prepared(columns, other)
+    assert caught.value.code == "target_mismatch"
+
+
+def test_early_stopping_on_rows_that_are_not_there_is_refused_before_anything_runs() -> None:
+    columns = rows(2)
+    with pytest.raises(InvalidSettings, match="no rows are held out") as caught:
+        prepared(columns, early_stopping={"monitor": "validation_loss"}, batch_size=2)
+    assert caught.value.errors[0].pointer == "/training/early_stopping/monitor"
+
+
+def test_the_memory_of_a_batch_grows_with_its_rows_and_the_widths() -> None:
+    columns = rows(1_000)
+    small, large = (prepared(columns, batch_size=size).memory_bytes for size in (10, 800))
+    # Two float32 for each value that the layers give: 4 + 4 + 2 + 2 for a row.
+    assert large - small == 790 * 12 * 2 * 4

@@ -184,5 +184,5 @@ def test_without_validation_rows_there_are_no_validation_metrics() -> None:
 def test_settings_that_do_not_fit_are_refused_before_the_first_step() -> None:
     with pytest.raises(InvalidSettings, match="does not fit"):
         begin(spec(*PLAIN, *CLASSES), class_rows(20), settings(loss="huber"))
-    with pytest.raises(InvalidSettings, match="no validation rows"):
+    with pytest.raises(InvalidSettings, match="no rows are held out"):
         begin(spec(*PLAIN, *CLASSES), class_rows(20), settings(early_stopping={}))

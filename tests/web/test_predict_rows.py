@@ -138,3 +138,25 @@ def test_a_regression_answers_in_the_targets_own_units(service: Service, api: ht
     lines = api.post("/api/v1/models/line/predict", content=text, headers=headers).text.split()
     assert lines[0] == "value"
     assert [float(line) for line in lines[1:]] == found
+
+
+def test_a_csv_answer_takes_the_same_options(api: httpx.Client) -> None:
+    path, body = "/api/v1/models/palmer/predict", {"instances": ROWS[:3]}
+    headers = {"Accept": "text/csv"}
+    short = api.post(f"{path}?probabilities=false", json=body, headers=headers).text.splitlines()
+    assert short[0] == "label,probability"
+    top = list(csv.DictReader(api.post(f"{path}?top=1", json=body, headers=headers).text.splitlines()))
+    for row in top:
+        given = {name: cell for name, cell in row.items() if name.startswith("probability_") and cell}
+        assert given == {f"probability_{row['label']}": row["probability"]}
+
+
+def test_a_class_that_is_a_number_is_no_formula(service: Service, api: httpx.Client) -> None:
+    rows = [{"x": index % 7 + 0.5, "sign": "-1" if index < 10 else "1"} for index in range(20)]
+    dataset = accepted(api.post("/api/v1/datasets", json={"name": "signs", "rows": rows, "task": "classification"}))
+    training = {"epochs": 30, "seed": 1, "batch_size": 4}
+    run = service.submit(dataset["id"], {"layers": [{"type": "dense"}]}, model="signs", training=training)
+    assert service.ended(run["id"])["status"] == "succeeded"
+    answer = api.post("/api/v1/models/signs/predict", json={"instances": [[0]]}, headers={"Accept": "text/csv"}).text
+    assert answer.splitlines()[0] == "label,probability,probability_-1,probability_1"
+    assert answer.splitlines()[1].split(",")[0] in ("-1", "1")

@@ -19,6 +19,13 @@ def check_settings(spec: NetworkSpec, task: Task, settings: TrainingSettings) ->
         raise _unfit("validation", "give either a fraction or a dataset, not both", settings.validation.dataset)
 
 
+def check_monitor(settings: TrainingSettings, validation_rows: int) -> None:
+    """Raises `InvalidSettings` where early stopping would watch rows that there are none of."""
+    rule = settings.early_stopping
+    if rule is not None and rule.monitor.startswith("validation_") and validation_rows == 0:
+        raise _unfit("early_stopping/monitor", "no rows are held out; monitor train_eval_loss", rule.monitor)
+
+
 def resolved_loss(spec: NetworkSpec, task: Task, settings: TrainingSettings) -> Loss:
     """The loss that `settings.loss` stands for: "auto" is the one that fits the output.
 

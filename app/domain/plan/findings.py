@@ -47,9 +47,8 @@ def _dropout_before_batch_norm(spec: NetworkSpec, index: int) -> list[Finding]:
 
 
 def _dropout_before_output(spec: NetworkSpec, index: int) -> list[Finding]:
-    behind = index > 0 and spec.output is not None and any(layer is spec.output for layer in spec.layers[:index])
     layer = spec.layers[index]
-    if not isinstance(layer, Dropout) or not (behind or _is_last_but_activation(spec, index)):
+    if not isinstance(layer, Dropout) or not _is_last_but_activation(spec, index):
         return []
     return [
         Finding(

@@ -17,11 +17,11 @@ from app.domain.network.layers import Parameters
 from app.domain.network.shapes import check_output, summarize
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.batches import BatchPlan, check_batches, plan_batches
-from app.domain.plan.compatibility import check_settings
+from app.domain.plan.compatibility import check_monitor, check_settings
 from app.domain.plan.inputs import input_shape_for
 from app.domain.plan.settings import TrainingSettings
 from app.domain.task import Task
-from app.errors import FieldError, InvalidSettings
+from app.errors import FieldError, InvalidDataset, InvalidSettings
 
 DEFAULT_FRACTION = 0.2
 
@@ -39,10 +39,15 @@ class Preparation:
 
     @property
     def memory_bytes(self) -> int:
-        """An estimate of what training takes: weights, gradients and two moments, and all rows as float32."""
+        """An estimate of what training takes: weights, gradients and two moments; all rows; one batch's activations.
+
+        A batch's activations are kept for the backward pass, and their gradients stand beside them.
+        """
         values = int(np.prod(self.preprocessing.input_shape)) * (len(self.training_rows) + len(self.validation_rows))
         pictures = self.preprocessing.picture is not None
-        return 4 * 4 * self.parameters.total + values * (1 if pictures else 4)
+        layers = sum(int(np.prod(line.output_shape or ())) for line in summarize(self.spec).layers)
+        batch = max(self.batches.batch_size, self.batches.last_batch)
+        return 4 * 4 * self.parameters.total + values * (1 if pictures else 4) + 2 * 4 * batch * layers
 
 
 def prepare(
@@ -62,6 +67,7 @@ def prepare(
     resolved = spec.resolved(shape, columns.schema.task, len(columns.schema.classes))
     check_output(resolved)
     check_settings(resolved, columns.schema.task, settings)
+    check_monitor(settings, len(validation_rows))
     batches = plan_batches(len(training_rows), settings.batch_size)
     check_batches(resolved, batches)
     if validation is not None:
@@ -89,6 +95,13 @@ def _rows(columns: Columns, settings: TrainingSettings, validation: Columns | No
 
 def _check_other(preprocessing: Preprocessing, validation: Columns) -> None:
     check_columns(preprocessing, validation.schema)
+    expected, given = preprocessing.target.name, validation.schema.target.name
+    if given != expected:
+        raise InvalidDataset(
+            f"the validation dataset's target is {given!r}; the run trains on {expected!r}",
+            code="target_mismatch",
+            errors=(FieldError("/target", f"must be {expected}", given),),
+        )
     if preprocessing.target.type == "classes":
         class_targets(preprocessing.target, validation, np.arange(0))
     else:

@@ -132,7 +132,7 @@ def _limits(facts: CardFacts) -> str:
     if facts.schema.task is Task.CLASSIFICATION:
         lines.append("A row of a class that is not listed still gets one of the listed classes.")
     if any(isinstance(layer, Dropout) and layer.rate > 0 for layer in facts.spec.layers):
-        lines.append("Dropout is off in plain predictions; Monte Carlo predictions switch it on, on request.")
+        lines.append("Dropout is off in predictions.")
     if not facts.validation:
         lines.append("No row was held out: the measures say nothing of rows the network has not seen.")
     if any(column.type is ColumnType.PICTURE for column in facts.schema.features):

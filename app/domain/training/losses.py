@@ -11,8 +11,9 @@ class Objective:
     """The mean loss of a batch, under a name of `Loss` that is not "auto".
 
     `class_weights` is float32 [classes] or None; a row's loss is multiplied by its class's weight, and the mean is
-    over rows, as in Keras. With `label_smoothing` s a true class counts 1 - s + s / classes and each other one
-    s / classes (Szegedy et al. 2016, section 7).
+    over rows, as in Keras's training. Unlike there, rows measured in eval mode are weighed alike, so that the losses
+    of an epoch differ by mode and rows alone. With `label_smoothing` s a true class counts 1 - s + s / classes and
+    each other one s / classes (Szegedy et al. 2016, section 7).
     """
 
     def __init__(self, name: Loss, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:

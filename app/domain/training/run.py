@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from app.domain.network.shapes import summarize
 from app.domain.plan.batches import BatchPlan, check_batches
-from app.domain.plan.compatibility import check_settings, resolved_loss
+from app.domain.plan.compatibility import check_monitor, check_settings, resolved_loss
 from app.domain.plan.settings import TrainingSettings
 from app.domain.task import Task
 from app.domain.training.best import Best
@@ -20,7 +20,7 @@ from app.domain.training.modules import DenseModule
 from app.domain.training.optimizers import bounded_layers, make_optimizer
 from app.domain.training.schedules import Plateau
 from app.domain.training.statistics import Moments
-from app.errors import FieldError, InvalidSettings
+from app.errors import InvalidSettings
 
 _CHUNK_VALUES = 2**20
 """The most values that any layer may hold at once while a network is measured: 4 MiB of float32."""
@@ -121,14 +121,7 @@ def _check(
 ) -> None:
     check_settings(network.spec, data.task, settings)
     check_batches(network.spec, plan)
-    _check_monitored(settings, validation)
-
-
-def _check_monitored(settings: TrainingSettings, validation: TrainingData) -> None:
-    rule = settings.early_stopping
-    if rule is not None and rule.monitor.startswith("validation_") and validation.rows == 0:
-        message = f"there are no validation rows to measure {rule.monitor} on; monitor train_eval_loss"
-        raise InvalidSettings(message, errors=(FieldError("/training/early_stopping/monitor", message, rule.monitor),))
+    check_monitor(settings, validation.rows)
 
 
 def _seed(settings: TrainingSettings) -> int:

@@ -36,7 +36,8 @@ async def create_dataset(request: Request, parts: Parts, project: Project, key: 
     """
     with work_folder(parts.blobs) as folder:
         intake = await take_in(request, folder)
-        return respond(await asyncio.to_thread(record, parts, project, key, intake, folder))
+        loop = asyncio.get_running_loop()
+        return respond(await loop.run_in_executor(parts.reading, record, parts, project, key, intake, folder))
 
 
 @router.get("", summary="List datasets", responses=problems(422, example=page_of(DATASET)))
