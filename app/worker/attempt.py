@@ -35,6 +35,7 @@ class Attempt:
         self._began = time.monotonic()
         self._told = 0.0
         self._epoch_began = self._steps_ended = self._began
+        self._steps = 0
         self._best: dict[str, Any] = {}
 
     def run(self) -> Message:
@@ -65,8 +66,7 @@ class Attempt:
 
     def _step(self, step: Step, run: TrainingRun) -> None:
         moment = time.monotonic()
-        if step.step == step.steps:
-            self._steps_ended = moment
+        self._steps, self._steps_ended = step.step, moment
         if self.settings.max_seconds is not None and moment - self._began > self.settings.max_seconds:
             step.finish = True
         if moment - self._told > PROGRESS_SECONDS:
@@ -76,13 +76,14 @@ class Attempt:
     def _report(self, event: EpochReport, run: TrainingRun) -> None:
         moment = time.monotonic()
         seconds, training = moment - self._epoch_began, max(self._steps_ended - self._epoch_began, 1e-9)
+        rows = run.plan.bounds(self._steps - 1)[1]
         self._epoch_began = self._steps_ended = moment
         measured = {"train": event.train, "train_eval": event.train_eval, "validation": event.validation}
         report = {
             "epoch": event.epoch,
             "learning_rate": event.learning_rate,
             "seconds": round(seconds, 6),
-            "rows_per_second": round(run.data.rows / training, 1),
+            "rows_per_second": round(rows / training, 1),
             **measured,
         }
         last = {"epoch": event.epoch, **measured}
@@ -91,8 +92,14 @@ class Attempt:
         self.sender.send(
             {"kind": "epoch", "report": report, "progress": progress, "metrics": {"last": last, "best": self._best}}
         )
+        self._say_why_it_ends(event, run)
+
+    def _say_why_it_ends(self, event: EpochReport, run: TrainingRun) -> None:
+        everything = event.epoch == self.settings.epochs and self._steps == run.step.steps
         if event.stopped:
             self._log(f"early stopping after epoch {event.epoch}")
+        elif run.step.finish and not everything:
+            self._log(f"max_seconds reached after epoch {event.epoch}")
 
     def _progress(self, epoch: int, part: float, run: TrainingRun) -> dict[str, Any]:
         epochs = self.settings.epochs
