@@ -11,14 +11,18 @@ Message = dict[str, Any]
 
 
 class Sender:
-    """Writes messages, each whole, to a pipe."""
+    """Writes messages, each whole, to a pipe; each names the `folder` of the attempt that it is about, if any."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[bytes], folder: str | None = None) -> None:
+        self._stream, self._folder = stream, folder
+
+    def about(self, folder: str) -> "Sender":
+        """A sender to the same pipe, for one attempt."""
+        return Sender(self._stream, folder)
 
     def send(self, message: Message) -> None:
         """Raises `BrokenPipeError` when nobody reads any more."""
-        self._stream.write(orjson.dumps(message) + b"\n")
+        self._stream.write(orjson.dumps({"folder": self._folder, **message}) + b"\n")
         self._stream.flush()
 
 

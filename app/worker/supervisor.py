@@ -18,7 +18,7 @@ from app.storage.database import Database
 from app.storage.jobs import Claim, LostJob
 from app.worker.orders import order_for
 from app.worker.process import Trainer
-from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch, told
+from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, RETRY_SECONDS, Watch, patiently, told
 
 LARGEST_IDLE_BYTES = 1 << 30
 _LOG = logging.getLogger("dropnorm.worker")
@@ -86,8 +86,12 @@ class Supervisor:
         except LostJob as lost:
             _LOG.warning("%s", lost.detail)
             self._drop_trainer()
+        except (Unavailable, StorageFull) as error:
+            _LOG.warning("attempt %d of %s is put off: %s", held.attempt, held.job_id, error.detail)
+            self._put_off(held)
         except DropnormError as error:
             self._fail(held, error.code, error.detail)
+            self._drop_trainer()
         except Exception:  # noqa: BLE001 - the worker must outlive what one run meets
             _LOG.exception("attempt %d of %s failed", held.attempt, held.job_id)
             self._fail(held, "internal", "the worker failed; the failure is in its log")
@@ -106,6 +110,10 @@ class Supervisor:
         if self._trainer is not None:
             self._trainer.kill()
             self._trainer = None
+
+    def _put_off(self, held: Claim) -> None:
+        with told("the run could not be handed back"):
+            patiently(self.database, lambda session: jobs.release(session, held, after_seconds=RETRY_SECONDS))
 
     def _fail(self, held: Claim, code: str, message: str) -> None:
         with told("the failure could not be recorded"), self.database.write() as session:

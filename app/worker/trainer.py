@@ -24,6 +24,7 @@ from app.worker.environment import environment
 from app.worker.orders import Order
 from app.worker.rehearsal import rehearse
 
+ALLOCATOR_FULL = ("not enough memory", "can't allocate memory")
 _LOG = logging.getLogger("dropnorm.trainer")
 
 
@@ -42,7 +43,7 @@ def main(parent: int) -> None:
     sender.send({"kind": "ready"})
     desk = Desk()
     for order in desk.orders():
-        _serve(order, sender, desk.stop)
+        _serve(order, sender.about(order.folder), desk.stop)
         setproctitle("dropnorm trainer: waiting")
 
 
@@ -52,7 +53,7 @@ class Desk:
     def __init__(self) -> None:
         self.stop = threading.Event()
         self._orders: queue.Queue[Order | None] = queue.Queue()
-        self._current = ""
+        self._current = self._stopped = ""
         threading.Thread(target=self._listen, daemon=True).start()
 
     def orders(self) -> Iterator[Order]:
@@ -60,6 +61,9 @@ class Desk:
         while (order := self._orders.get()) is not None:
             self.stop.clear()
             self._current = order.folder
+            # The wish to stop may have come while the order still waited here.
+            if self._stopped == order.folder:
+                self.stop.set()
             yield order
             self._current = ""
 
@@ -68,7 +72,9 @@ class Desk:
             message = orjson.loads(line)
             if message["kind"] == "order":
                 self._orders.put(Order.model_validate(message["order"]))
-            elif message["folder"] == self._current:
+                continue
+            self._stopped = message["folder"]
+            if self._stopped == self._current:
                 self.stop.set()
         self.stop.set()
         self._orders.put(None)
@@ -81,16 +87,24 @@ def _serve(order: Order, sender: Sender, stop: threading.Event) -> None:
         sender.send(Attempt(order, sender, stop).run())
     except Stopped:
         sender.send({"kind": "stopped"})
-    except DropnormError as error:
-        sender.send({"kind": "failed", "code": error.code, "message": error.detail})
-    except MemoryError:
-        sender.send({"kind": "failed", "code": "out_of_memory", "message": "there was not enough memory to train"})
     except BrokenPipeError:
         _LOG.warning("the supervisor is gone")
-    except Exception:  # noqa: BLE001 - the last line of defence: the run must end, and the log must say why
-        traceback.print_exc()
-        message = "the training process failed; the failure is in the worker's log"
-        sender.send({"kind": "failed", "code": "internal", "message": message})
+    except Exception as error:  # noqa: BLE001 - the last line of defence: the run must end, and the log must say why
+        code, message = failure(error)
+        if code == "internal":
+            traceback.print_exc()
+        sender.send({"kind": "failed", "code": code, "message": message})
+
+
+def failure(error: Exception) -> tuple[str, str]:
+    """The code and the sentence by which a run tells what ended it."""
+    if isinstance(error, DropnormError):
+        return error.code, error.detail
+    # PyTorch has a class for a full accelerator only; on a processor its allocator raises a bare `RuntimeError`.
+    full = isinstance(error, RuntimeError) and any(text in str(error) for text in ALLOCATOR_FULL)
+    if full or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return "out_of_memory", "there was not enough memory to train"
+    return "internal", "the training process failed; the failure is in the worker's log"
 
 
 if __name__ == "__main__":

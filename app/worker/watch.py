@@ -20,6 +20,8 @@ CANCEL_POLL_SECONDS = 0.5
 GRACE_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
 LONGEST_BATCH = 200
+RETRY_SECONDS = 1.0
+WRITE_AGAIN_SECONDS = 0.5
 _LOG = logging.getLogger("dropnorm.worker")
 
 
@@ -38,13 +40,13 @@ class Watch:
         self.database, self.held, self.trainer, self.stop = database, held, trainer, stop
         self._folder, self._report_alive = folder, report_alive
         self._asked_to_cancel_at: float | None = None
-        self._ended = False
+        self._begun = self._ended = False
 
     def run(self) -> None:
         """Returns when the job has ended or was handed back. Raises `LostJob` when fenced."""
         renewed = checked = heard = time.monotonic()
         while not self._ended:
-            messages = list(self.trainer.messages(POLL_SECONDS))
+            messages = self._messages()
             moment = time.monotonic()
             heard = moment if messages else heard
             if self._record(messages):
@@ -61,6 +63,10 @@ class Watch:
                 self._look_for_cancel(moment)
                 checked = moment
         return None
+
+    def _messages(self) -> list[Message]:
+        # A trainer may still say something of an attempt before this one.
+        return [message for message in self.trainer.messages(POLL_SECONDS) if message["folder"] == self._folder]
 
     def _look_for_cancel(self, moment: float) -> None:
         if self._asked_to_cancel_at is None:
@@ -88,6 +94,7 @@ class Watch:
         match message["kind"]:
             case "started":
                 records.started(session, held, message["environment"])
+                self._begun = True
             case "progress":
                 records.progress(session, held, message["progress"])
             case "epoch":
@@ -109,7 +116,10 @@ class Watch:
         _LOG.warning("the trainer of %s was lost: %s", self.held.job_id, how)
 
         def write(session: Session) -> None:
-            if not jobs.crashed(session, self.held, after_seconds=2.0**self.held.crashes):
+            if not self._begun:
+                # It never came to the run, which so is not what ended it.
+                jobs.release(session, self.held, after_seconds=RETRY_SECONDS)
+            elif not jobs.crashed(session, self.held, after_seconds=2.0**self.held.crashes):
                 records.failed(session, self.held, "worker_killed", f"the training process was lost three times: {how}")
 
         self._end(write)
@@ -130,17 +140,22 @@ class Watch:
         self._ended = True
 
     def _write(self, write: Callable[[Session], object]) -> None:
-        # Fenced writes may be repeated safely; past the lease another worker has the job anyway.
-        give_up = time.monotonic() + 0.8 * LEASE_SECONDS
-        while True:
-            try:
-                with self.database.write() as session:
-                    write(session)
-                return
-            except (Unavailable, StorageFull) as error:
-                if time.monotonic() > give_up:
-                    raise LostJob(f"the database was away for too long: {error.detail}") from error
-                self.stop.wait(0.5)
+        patiently(self.database, write)
+
+
+def patiently(database: Database, write: Callable[[Session], object]) -> None:
+    """A fenced write, which may be repeated safely. Raises `LostJob` when the database stays away."""
+    # Past the lease another worker has the job anyway.
+    give_up = time.monotonic() + 0.8 * LEASE_SECONDS
+    while True:
+        try:
+            with database.write() as session:
+                write(session)
+            return
+        except (Unavailable, StorageFull) as error:
+            if time.monotonic() > give_up:
+                raise LostJob(f"the database was away for too long: {error.detail}") from error
+            time.sleep(WRITE_AGAIN_SECONDS)
 
 
 @contextmanager
