@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from orjson import dumps
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app import errors
@@ -71,6 +72,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DropnormError, _named)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -104,6 +106,12 @@ def _methods(request: Request) -> set[str]:
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     }
     return found | {"HEAD"} if "GET" in found else found
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    _LOG.info("the client went away during %s %s", request.method, request.scope["path"])
+    # Nobody reads it; nginx's word for this.
+    return Response(status_code=499)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

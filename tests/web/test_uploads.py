@@ -2,12 +2,15 @@
 
 import gzip
 import hashlib
+import socket
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.answers import expect_problem, pointers, strict_json
 from tests.service import EXAMPLES, Service, accepted
+from tests.worker.processes import until
 
 Json = dict[str, Any]
 CSV = b"x,colour,y\n" + b"".join(
@@ -139,3 +142,16 @@ def test_a_file_of_an_unknown_kind_is_refused_and_told_what_is_accepted(api: htt
     answer = expect_problem(sent(api, b"hello", "notes.txt"), 415)
     assert ".csv" in answer["detail"]
     expect_problem(api.post("/api/v1/datasets", content=CSV, headers={"Content-Type": "text/csv"}), 415)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_and_is_no_failure_of_the_service(tmp_path: Path) -> None:
+    form = b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\na,b\r\n1,2\r\n'
+    head = "POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+    with Service(tmp_path, workers="0") as service:
+        with socket.create_connection(("127.0.0.1", int(service.address.rsplit(":", 1)[1]))) as client:
+            client.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode() + form)
+            until(lambda: any((service.data_dir / "incoming").iterdir()), 10)
+        until(lambda: "the client went away" in service.log.read_text(), 10)
+        until(lambda: not any((service.data_dir / "incoming").iterdir()), 10)
+        assert accepted(service.client.get("/api/v1/datasets"))["items"] == []
+        assert "Traceback" not in service.log.read_text()
