@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from app.domain.data.columns import Columns
 from app.domain.network.shapes import summarize
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.compatibility import resolved_loss
@@ -33,34 +34,41 @@ class Plan:
     findings: tuple[Finding, ...]
 
 
-def plan(session: Session, blobs: Blobs, project: str, wanted: RunRequest) -> Plan:
-    """Raises `NotFound`, `InvalidNetwork`, `InvalidSettings` or `InvalidDataset` for a run that could not train."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request names, read from the database: so no transaction is open while the data is looked at."""
+
+    network_id: str | None
+    spec: NetworkSpec
+    data: DatasetRow
+    validation: DatasetRow | None
+
+
+def gather(session: Session, project: str, wanted: RunRequest) -> Asked:
+    """Raises `NotFound`, or `InvalidSettings` for a validation dataset that is not there."""
     network_id, spec = _network(session, project, wanted)
-    findings = find(spec)
-    row = datasets.get(session, project, wanted.dataset)
+    data = datasets.get(session, project, wanted.dataset)
+    other = wanted.training.validation.dataset
+    return Asked(network_id, spec, data, _validation_row(session, project, other) if other is not None else None)
+
+
+def plan(blobs: Blobs, asked: Asked, wanted: RunRequest) -> Plan:
+    """Raises `InvalidNetwork`, `InvalidSettings` or `InvalidDataset` for a run that could not train."""
+    findings = find(asked.spec)
     training = _drawn(wanted.training)
-    other = training.validation.dataset
     with _pointing_into_request():
         refuse_errors(findings)
-        columns = datasets.open_columns(blobs, datasets.schema_of(row), datasets.files_of(row))
-        validation = None
-        if other is not None:
-            other_row = _validation_row(session, project, other)
-            validation = datasets.open_columns(blobs, datasets.schema_of(other_row), datasets.files_of(other_row))
-        preparation = prepare(columns, spec, training, validation)
-    if preparation.memory_bytes > MAX_MEMORY_BYTES:
-        raise InvalidSettings(
-            f"the run would take {preparation.memory_bytes >> 20} MB of memory; {MAX_MEMORY_BYTES >> 20} are allowed",
-            code="memory_too_large",
-            errors=(FieldError("/network/input_shape", "makes the rows too large"),),
-        )
+        columns = _columns(blobs, asked.data)
+        validation = None if asked.validation is None else _columns(blobs, asked.validation)
+        preparation = prepare(columns, asked.spec, training, validation)
+    _check_memory(preparation)
     loss = resolved_loss(preparation.spec, columns.schema.task, training)
     submission = Submission(
-        dataset_id=row.id,
-        validation_dataset_id=other,
-        network_id=network_id,
+        dataset_id=asked.data.id,
+        validation_dataset_id=None if asked.validation is None else asked.validation.id,
+        network_id=asked.network_id,
         network=preparation.spec,
-        model=_model_name(wanted.model, row.name),
+        model=_model_name(wanted.model, asked.data.name),
         training=training.model_copy(update={"loss": loss}),
         tags=list(wanted.tags),
     )
@@ -91,6 +99,21 @@ def check_view(checked: Plan) -> RunCheckView:
         findings=list(checked.findings),
         notes=[*cut, notes[batches.last_batch_is]],
     )
+
+
+def _columns(blobs: Blobs, row: DatasetRow) -> Columns:
+    return datasets.open_columns(blobs, datasets.schema_of(row), datasets.files_of(row))
+
+
+def _check_memory(preparation: Preparation) -> None:
+    needed, allowed = preparation.memory_bytes >> 20, MAX_MEMORY_BYTES >> 20
+    if needed > allowed:
+        message = f"the run would take about {needed} MB of memory; {allowed} are allowed"
+        fields = (
+            FieldError("/network", "its rows or layers are too large for so many rows or so large a batch"),
+            FieldError("/training/batch_size", "a smaller batch takes less", str(preparation.batches.batch_size)),
+        )
+        raise InvalidSettings(message, code="memory_too_large", errors=fields)
 
 
 def _network(session: Session, project: str, wanted: RunRequest) -> tuple[str | None, NetworkSpec]:

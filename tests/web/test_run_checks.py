@@ -62,3 +62,14 @@ def test_a_run_of_what_is_not_there_is_refused(api: httpx.Client, penguins: Json
         expect_problem(unknown, 404, "dataset_not_found")
         unknown = api.post(f"/api/v1/{path}", json={"dataset": penguins["id"], "network": "net_none"})
         expect_problem(unknown, 404, "network_not_found")
+
+
+def test_a_batch_that_no_memory_holds_is_refused(api: httpx.Client, penguins: Json) -> None:
+    layers = [{"type": "dense", "units": 65_536}, {"type": "dense", "units": 500}, {"type": "dense"}]
+    rows = [{"x": index + index % 3 / 2, "y": index % 2} for index in range(60_000)]
+    dataset = accepted(api.post("/api/v1/datasets", json={"name": "wide", "rows": rows}))
+    body = {"dataset": dataset["id"], "network": {"layers": layers}, "training": {"batch_size": 1_000_000}}
+    document = expect_problem(api.post("/api/v1/runs/check", json=body), 422, "memory_too_large")
+    assert pointers(document) == ["/network", "/training/batch_size"]
+    body["training"] = {"batch_size": 32}
+    assert accepted(api.post("/api/v1/runs/check", json=body))["memory_bytes"] < 2 << 30

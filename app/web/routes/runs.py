@@ -14,7 +14,7 @@ from app.web.examples import EPOCHS, RUN, RUN_CHECK, RUN_REQUEST, page_of
 from app.web.problems import kept, problems
 from app.web.schemas import EpochsView, PageView, RunCheckView, RunRequest, RunView, Status
 from app.web.strict_json import StrictRoute
-from app.web.submission import check_view, plan
+from app.web.submission import check_view, gather, plan
 from app.web.tables import csv_answer, wants_csv
 from app.web.views import epoch_table, run_view
 
@@ -41,9 +41,11 @@ class RunsQuery(PageQuery):
 @router.post(
     "/check", summary="Check a run, start nothing", responses=problems(400, 404, 413, 415, 422, example=RUN_CHECK)
 )
-def check_run(wanted: RunBody, session: Reading, parts: Parts, project: Project) -> RunCheckView:
+def check_run(wanted: RunBody, parts: Parts, project: Project) -> RunCheckView:
     """Rows, steps, the last batch and what is done with it, parameters, memory, findings."""
-    return check_view(plan(session, parts.blobs, project, wanted))
+    with parts.database.read() as session:
+        asked = gather(session, project, wanted)
+    return check_view(plan(parts.blobs, asked, wanted))
 
 
 @router.post(
@@ -63,7 +65,8 @@ def submit_run(
         first = idempotency.find(session, project, key, digest) if key else None
         if first is not None:
             return respond(first)
-        checked = plan(session, parts.blobs, project, wanted)
+        asked = gather(session, project, wanted)
+    checked = plan(parts.blobs, asked, wanted)
 
     def make() -> Answer:
         row = runs.submit(session, project, checked.submission)
