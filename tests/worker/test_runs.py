@@ -100,9 +100,8 @@ def test_a_run_ends_well_when_its_time_is_over(place: Workplace, kinds: str) -> 
 def test_an_epoch_that_was_cut_short_is_as_fast_as_the_rows_it_did(place: Workplace, kinds: str) -> None:
     run = place.ended(place.submit(kinds, epochs=100_000, batch_size=4, max_seconds=0.001))
     (report,) = (event.data for event in place.events(run.id) if event.kind == "epoch")
-    # One step of 4 rows takes some milliseconds at most, and never less than some microseconds.
-    assert 40 < report["rows_per_second"] < 4e6
-    assert report["rows_per_second"] * report["seconds"] < ROWS
+    # It did one step of 4 rows, which takes more than 40 microseconds anywhere.
+    assert 0 < report["rows_per_second"] < 1e5
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -19,6 +20,14 @@ from app.worker.watch import Watch, patiently
 from tests.worker.conftest import flowers
 from tests.worker.processes import until
 from tests.worker.workplace import WorkerProcess, Workplace
+
+
+@pytest.fixture
+def trainer() -> Iterator[Trainer]:
+    """A trainer that was started just now and is not ready yet."""
+    process = Trainer()
+    yield process
+    process.kill()
 
 
 def taken(workplace: Workplace) -> tuple[Claim, Order]:
@@ -39,24 +48,23 @@ def rename(workplace: Workplace, old: str, new: str) -> None:
         session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
-def test_what_a_trainer_still_says_of_an_earlier_attempt_changes_nothing(quiet_place: Workplace) -> None:
+def test_what_a_trainer_still_says_of_an_earlier_attempt_changes_nothing(
+    quiet_place: Workplace, trainer: Trainer
+) -> None:
     dataset = quiet_place.add(flowers())
     earlier, later = quiet_place.submit(dataset, epochs=2), quiet_place.submit(dataset, epochs=4)
-    trainer = Trainer()
     _, abandoned = taken(quiet_place)
     held, order = taken(quiet_place)
     trainer.order(ordered(abandoned))
     trainer.order(ordered(order))
     Watch(quiet_place.database, held, order.folder, trainer, threading.Event(), lambda: None).run()
-    trainer.kill()
     assert (quiet_place.run(later).job.status, quiet_place.epochs(later)) == ("succeeded", 4)
     assert {file.key.split("/")[1] for file in quiet_place.files(later).values()} == {later}
     assert (quiet_place.run(earlier).job.status, quiet_place.epochs(earlier)) == ("running", 0)
 
 
-def test_a_stop_that_comes_before_the_trainer_is_ready_is_heard(quiet_place: Workplace) -> None:
+def test_a_stop_that_comes_before_the_trainer_is_ready_is_heard(quiet_place: Workplace, trainer: Trainer) -> None:
     quiet_place.submit(quiet_place.add(flowers()), epochs=100_000)
-    trainer = Trainer()
     _, order = taken(quiet_place)
     trainer.order(ordered(order))
     trainer.order({"kind": "stop", "folder": order.folder})
@@ -67,7 +75,6 @@ def test_a_stop_that_comes_before_the_trainer_is_ready_is_heard(quiet_place: Wor
         return "stopped" in said
 
     until(stopped, 30)
-    trainer.kill()
     assert "epoch" not in said
 
 
