@@ -33,6 +33,7 @@ _LOG = logging.getLogger("dropnorm")
 def context_of(settings: Settings) -> Context:
     """Everything that the routes work with."""
     database, blobs = Database(settings.database), Blobs(settings.data_dir)
+    registry = Registry(blobs, settings.model_cache)
     limits = Limits(
         upload_bytes=settings.max_upload_bytes,
         body_bytes=settings.max_body_bytes,
@@ -43,8 +44,8 @@ def context_of(settings: Settings) -> Context:
     return Context(
         database=database,
         blobs=blobs,
-        catalogue=Catalogue(database),
-        registry=Registry(blobs, settings.model_cache),
+        catalogue=Catalogue(database, registry.forget),
+        registry=registry,
         broadcast=Broadcast(database),
         limits=limits,
         hosts=settings.hosts,

@@ -1,15 +1,16 @@
 """Which run answers for a model's name: kept in memory, so that a prediction asks no database.
 
-One poller reads the known names anew every second; a name that is not known is asked for once; a process that
-changes something refreshes before it answers.
+One poller reads the known names anew every second and forgets the runs that are gone; a name that is not known is
+asked for once; a process that changes something refreshes before it answers.
 """
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.errors import DropnormError, NotFound
+from app.serving.readings import Readings
 from app.storage import models, runs
 from app.storage.blobs import StoredFile
 from app.storage.database import Database
@@ -33,12 +34,15 @@ class Served:
 
 
 class Catalogue:
-    """Thread-safe. `find` and its like touch no database; `learn` does, and is called off the event loop."""
+    """Thread-safe. `find` and its like touch no database; `learn` does, and is called off the event loop.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._models: dict[tuple[str, str], ModelRecord] = {}
-        self._files: dict[tuple[str, str], Mapping[str, StoredFile]] = {}
+    `gone` is told of each run that another process deleted.
+    """
+
+    def __init__(self, database: Database, gone: Callable[[str], None]) -> None:
+        self._database, self._gone = database, gone
+        self._models: Readings[tuple[str, str], ModelRecord] = Readings(LARGEST)
+        self._files: Readings[tuple[str, str], Mapping[str, StoredFile]] = Readings(LARGEST)
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="catalogue", daemon=True)
 
@@ -66,39 +70,33 @@ class Catalogue:
 
     def learn(self, project: str, name: str, *, version: int | None = None, alias: str | None = None) -> Served:
         """Asks the database about a name. Raises `NotFound` for what it does not know either."""
-        self.refresh(project, name)
-        record = self._models.get((project, name))
+        record = self.refresh(project, name)
         if record is None:
             raise NotFound("there is no such model", code="model_not_found")
         number = version if version is not None else _number(record, alias)
         if number is None or number not in record.versions:
             raise _missing(name, version, alias)
+        run_id = record.versions[number]
+        begun = self._files.begin()
         with self._database.read() as session:
-            files = models.artifacts(session, project, record.versions[number])
-        self._files[project, record.versions[number]] = files
-        return Served(project, record.versions[number], name, number, files)
+            files = models.artifacts(session, project, run_id)
+        self._files.keep((project, run_id), files, begun)
+        return Served(project, run_id, name, number, files)
 
     def learn_run(self, project: str, run_id: str) -> Served:
         """Asks the database about a run. Raises `NotFound`, also for one that has no model (yet)."""
+        begun = self._files.begin()
         with self._database.read() as session:
             run = runs.get(session, project, run_id)
             files = models.artifacts(session, project, run_id)
         if not files:
             raise NotFound(f"the run is {run.job.status} and has no model", code="run_without_model")
-        self._files[project, run_id] = files
+        self._files.keep((project, run_id), files, begun)
         return Served(project, run_id, None, None, files)
 
-    def refresh(self, project: str, name: str) -> None:
-        """Reads one name anew."""
-        try:
-            with self._database.read() as session:
-                record = models.record(session, project, name)
-        except NotFound:
-            self._models.pop((project, name), None)
-            return
-        if len(self._models) >= LARGEST:
-            self._models.clear()
-        self._models[project, name] = record
+    def refresh(self, project: str, name: str) -> ModelRecord | None:
+        """Reads one name anew; None where there is no such model."""
+        return self._read([(project, name)]).get((project, name))
 
     def knows(self, project: str, name: str, version: int) -> bool:
         """False when a name is held here that lacks this version, and so must be read anew."""
@@ -106,16 +104,39 @@ class Catalogue:
         return record is None or version in record.versions
 
     def forget_run(self, project: str, run_id: str) -> None:
-        self._files.pop((project, run_id), None)
+        self._files.drop((project, run_id))
+
+    def _read(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], ModelRecord]:
+        begun = self._models.begin()
+        with self._database.read() as session:
+            records = models.records(session, names)
+        for name in names:
+            if name in records:
+                self._models.keep(name, records[name], begun)
+            else:
+                self._models.drop(name)
+        return records
+
+    def _forget_gone(self, known: list[tuple[str, str]]) -> None:
+        with self._database.read() as session:
+            published = models.published(session, [run_id for _, run_id in known])
+        for project, run_id in known:
+            if run_id not in published:
+                self._files.drop((project, run_id))
+                self._gone(run_id)
 
     def _poll(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            for project, name in list(self._models):
-                try:
-                    self.refresh(project, name)
-                except DropnormError as error:
-                    _LOG.warning("the catalogue could not be read: %s", error.detail)
-                    break
+            try:
+                if names := self._models.known():
+                    self._read(names)
+                if known := self._files.known():
+                    self._forget_gone(known)
+            except DropnormError as error:
+                _LOG.warning("the catalogue could not be read: %s", error.detail)
+            except Exception:  # noqa: BLE001 - it is logged, and read again
+                # A poller that ends would leave this process with what it knows now, for ever.
+                _LOG.exception("the catalogue could not be read")
 
 
 def _number(record: ModelRecord, alias: str | None) -> int | None:

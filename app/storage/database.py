@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session as Session  # the one name that other rooms need of the library
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -75,7 +76,7 @@ def failures_told() -> Iterator[None]:
         raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
     except DataError as error:
         raise Invalid("a text or number in it is one that the database cannot hold", code="value_invalid") from error
-    except InterfaceError as error:
+    except (InterfaceError, PoolTimeout) as error:
         raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
 
 

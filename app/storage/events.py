@@ -42,6 +42,6 @@ def newest(session: Session, run_ids: Sequence[str]) -> dict[str, int]:
 
 
 def ended_by(session: Session, run_id: str, seq: int) -> bool:
-    """Whether the run's last event is number `seq` or an earlier one, so that nothing more will come."""
-    query = select(EventRow.id).where(EventRow.run_id == run_id, EventRow.kind == "end", EventRow.seq <= seq)
-    return session.scalar(query.limit(1)) is not None
+    """Whether nothing comes behind number `seq`: that or an earlier event is the run's `end`, or the run is gone."""
+    end = select(EventRow.id).where(EventRow.run_id == run_id, EventRow.kind == "end", EventRow.seq <= seq)
+    return session.scalar(end.limit(1)) is not None or session.get(RunRow, run_id) is None

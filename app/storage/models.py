@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -117,10 +117,27 @@ def remove_version(session: Session, model: ModelRow, number: int) -> None:
     session.execute(delete(VersionRow).where(VersionRow.model_id == model.id, VersionRow.version == row.version))
 
 
-def record(session: Session, project: str, name: str) -> ModelRecord:
-    """What serving needs to know of a model. Raises `NotFound`."""
-    model = get(session, project, name)
-    return ModelRecord({row.version: row.run_id for row in versions(session, model)}, aliases(session, model))
+def records(session: Session, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ModelRecord]:
+    """What serving needs to know of these models (project and name), in one query; those unknown are left out."""
+    query = (
+        select(ModelRow.project, ModelRow.name, VersionRow.version, VersionRow.run_id, AliasRow.alias)
+        .outerjoin(VersionRow, VersionRow.model_id == ModelRow.id)
+        .outerjoin(AliasRow, (AliasRow.model_id == ModelRow.id) & (AliasRow.version == VersionRow.version))
+        .where(tuple_(ModelRow.project, ModelRow.name).in_(names))
+    )
+    found: dict[tuple[str, str], ModelRecord] = {}
+    for project, name, number, run_id, alias in session.execute(query):
+        record = found.setdefault((project, name), ModelRecord({}, {}))
+        if number is not None:
+            record.versions[number] = run_id
+        if alias is not None:
+            record.aliases[alias] = number
+    return found
+
+
+def published(session: Session, run_ids: Sequence[str]) -> set[str]:
+    """Which of these runs have files still: those of a deleted one are gone with it."""
+    return set(session.scalars(select(ArtifactRow.run_id).where(ArtifactRow.run_id.in_(run_ids)).distinct()))
 
 
 def artifacts(session: Session, project: str, run_id: str) -> dict[str, StoredFile]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Sequence
 
 from app.errors import DropnormError
@@ -10,6 +11,7 @@ from app.storage.database import Database
 from app.storage.tables import EventRow
 
 POLL_SECONDS = 0.1
+GONE = sys.maxsize
 _LOG = logging.getLogger("dropnorm.web")
 
 
@@ -25,7 +27,10 @@ class Broadcast:
         self._closed = False
 
     async def follow(self, run_id: str, after: int) -> AsyncIterator[EventRow | None]:
-        """A run's events behind number `after`, oldest first, until its `end`; None when nothing came for a while."""
+        """A run's events behind number `after`, oldest first; None when nothing came for a while.
+
+        Ends behind the run's `end`, and where the run is deleted.
+        """
         self._followers[run_id] = self._followers.get(run_id, 0) + 1
         self._start()
         try:
@@ -72,19 +77,26 @@ class Broadcast:
     async def _poll(self) -> None:
         while self._followers:
             try:
-                newest = await asyncio.to_thread(self._look, list(self._followers))
+                await self._tell(await asyncio.to_thread(self._look, list(self._followers)))
             except DropnormError as error:
                 _LOG.warning("events could not be read: %s", error.detail)
-            else:
-                if any(self._newest.get(run_id, 0) < seq for run_id, seq in newest.items()):
-                    self._newest.update(newest)
-                    async with self._news:
-                        self._news.notify_all()
+            except Exception:  # noqa: BLE001 - it is logged, and asked again
+                # A poller that ends would leave every stream waiting.
+                _LOG.exception("events could not be read")
             await asyncio.sleep(POLL_SECONDS)
 
+    async def _tell(self, newest: dict[str, int]) -> None:
+        # Whoever left meanwhile is not to be remembered.
+        more = {run: seq for run, seq in newest.items() if run in self._followers and self._newest.get(run, 0) < seq}
+        self._newest.update(more)
+        if more:
+            async with self._news:
+                self._news.notify_all()
+
     def _look(self, run_ids: list[str]) -> dict[str, int]:
+        """The number of each run's newest event. A run has one from its start, so that one without is gone."""
         with self._database.read() as session:
-            return events.newest(session, run_ids)
+            return dict.fromkeys(run_ids, GONE) | events.newest(session, run_ids)
 
     def _ended(self, run_id: str, after: int) -> bool:
         with self._database.read() as session:

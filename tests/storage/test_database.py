@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 
 from app.errors import Invalid, Unavailable
 from app.storage import networks
@@ -102,4 +102,15 @@ def test_a_text_with_a_nul_is_refused_by_a_database_that_cannot_hold_it(postgres
     with pytest.raises(Invalid) as caught, database.write() as session:
         networks.add(session, PROJECT, NETWORK.model_copy(update={"name": "a\0b"}))
     assert caught.value.code == "value_invalid"
+    database.close()
+
+
+def test_where_all_connections_are_taken_the_database_is_unavailable(tmp_path: Path) -> None:
+    database = Database("sqlite://")
+    database.engine = create_engine(f"sqlite:///{tmp_path}/full.db", pool_size=1, max_overflow=0, pool_timeout=0.1)
+    with database.read() as first:
+        first.execute(text("SELECT 1"))
+        with pytest.raises(Unavailable) as refused, database.read() as second:
+            second.execute(text("SELECT 1"))
+    assert refused.value.code == "database_unavailable"
     database.close()

@@ -54,7 +54,7 @@ def test_an_alias_is_made_moved_and_removed(database: Database) -> None:
     with database.write() as session:
         model = models.get(session, PROJECT, "penguins")
         assert models.set_alias(session, model, "serving", 2) == 1
-        assert models.record(session, PROJECT, "penguins").aliases == {"serving": 2}
+        assert models.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].aliases == {"serving": 2}
     with database.write() as session:
         model = models.get(session, PROJECT, "penguins")
         models.remove_alias(session, model, "serving")
@@ -82,7 +82,7 @@ def test_one_alias_set_eight_times_at_once_is_set(database: Database) -> None:
 
     at_once(8, work)
     with database.read() as session:
-        assert models.record(session, PROJECT, "penguins").aliases == {"serving": 1}
+        assert models.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].aliases == {"serving": 1}
 
 
 def test_of_naming_a_version_and_deleting_it_one_is_refused(database: Database) -> None:

@@ -126,7 +126,7 @@ def test_a_success_publishes_files_version_and_result_together(database: Databas
     with database.read() as session:
         assert models.artifacts(session, PROJECT, run_id) == FILES
         assert models.artifacts(session, "another", run_id) == {}
-        assert models.record(session, PROJECT, "penguins").versions == {1: run_id}
+        assert models.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].versions == {1: run_id}
 
 
 def test_a_success_that_cannot_be_recorded_whole_is_not_recorded_at_all(database: Database) -> None:

@@ -27,15 +27,21 @@ def list_models(session: Reading, project: Project, page: Page) -> PageView[Mode
 
 
 @router.get("/{name}", summary="Get a model", responses=problems(404, example=MODEL))
-def get_model(name: str, session: Reading, project: Project) -> ModelView:
-    return _view(session, models.get(session, project, name))
+def get_model(name: str, parts: Parts, project: Project) -> ModelView:
+    with parts.database.read() as session:
+        view = _view(session, models.get(session, project, name))
+    # What is told here answers from now on.
+    parts.catalogue.refresh(project, name)
+    return view
 
 
 @router.get("/{name}/versions/{number}", summary="Get a version", responses=problems(404, 422, example=VERSION))
-def get_version(name: str, number: Number, session: Reading, project: Project) -> VersionView:
-    model = models.get(session, project, name)
-    row = models.version(session, model, number)
-    named = [alias for alias, target in models.aliases(session, model).items() if target == number]
+def get_version(name: str, number: Number, parts: Parts, project: Project) -> VersionView:
+    with parts.database.read() as session:
+        model = models.get(session, project, name)
+        row = models.version(session, model, number)
+        named = [alias for alias, target in models.aliases(session, model).items() if target == number]
+    parts.catalogue.refresh(project, name)
     return VersionView(version=row.version, run=row.run_id, aliases=named, created_at=moment(row.created_at))
 
 

@@ -5,12 +5,12 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 from orjson import dumps
 
 from app.errors import FieldError, Invalid, NotFound
-from app.storage import models, runs
+from app.storage import events, models, runs
 from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile
 from app.storage.tables import EventRow
 from app.web.context import Context
@@ -31,15 +31,17 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="g
     responses={
         **problems(404, 422),
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EVENTS}}},
+        204: {"description": "The run has ended and `Last-Event-ID` is its `end`: a browser stops asking for more."},
     },
 )
-async def follow_run(run_id: str, parts: Parts, project: Project, last: LastEventId = None) -> StreamingResponse:
+async def follow_run(run_id: str, parts: Parts, project: Project, last: LastEventId = None) -> Response:
     """Server-Sent Events `status`, `epoch`, `log`, and always a last `end`. With `Last-Event-ID` nothing is missed."""
     after = _number(last)
-    await asyncio.to_thread(_check_run, parts, project, run_id)
-    return StreamingResponse(
-        _stream(parts, project, run_id, after), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    model, ended = await asyncio.to_thread(_state, parts, project, run_id, after)
+    if ended:
+        return Response(status_code=204)
+    stream = _stream(parts, parts.broadcast.follow(run_id, after), project, model)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @router.get(
@@ -69,20 +71,23 @@ def get_artifact(run_id: str, name: str, session: Reading, parts: Parts, project
     )
 
 
-def _check_run(parts: Context, project: str, run_id: str) -> None:
+def _state(parts: Context, project: str, run_id: str, after: int) -> tuple[str, bool]:
+    """The name of the run's model, and whether nothing comes behind event number `after`."""
     with parts.database.read() as session:
-        runs.get(session, project, run_id)
+        return runs.get(session, project, run_id).model, events.ended_by(session, run_id, after)
 
 
-async def _stream(parts: Context, project: str, run_id: str, after: int) -> AsyncIterator[bytes]:
+async def _stream(
+    parts: Context, rows: AsyncIterator[EventRow | None], project: str, model: str
+) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    async for row in parts.broadcast.follow(run_id, after):
+    async for row in rows:
         if row is None:
             yield b": nothing new\n\n"
             continue
-        if row.kind == "end" and "model" in row.data:
+        if row.data.get("status") == "succeeded":
             # A model answers as soon as its run says `succeeded`.
-            await asyncio.to_thread(parts.catalogue.refresh, project, row.data["model"])
+            await asyncio.to_thread(parts.catalogue.refresh, project, model)
         yield _event(row)
 
 
