@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -16,7 +17,9 @@ from types import FrameType
 import uvicorn
 import uvicorn.supervisors
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.ingest.bounds import die_with
 from app.serving.catalogue import Catalogue
 from app.serving.registry import Registry
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
@@ -54,18 +57,21 @@ def context_of(settings: Settings) -> Context:
 
 def api() -> FastAPI:
     """The application for the settings of the environment: what uvicorn's processes import."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        # One of several processes: it must not go on to hold the port when the one that started it is killed.
+        die_with(parent.pid)
     return create_app(context_of(load()), version("dropnorm"))
 
 
-class Server(uvicorn.Server):
-    """Ends the event streams before it waits for open connections, which would else never close."""
+class Protocol(HttpToolsProtocol):
+    """Ends the event streams when the server begins to stop: it waits for them, and they would else never end."""
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        app = self.config.loaded_app
-        context = getattr(getattr(app, "state", None), "context", None)
+    def shutdown(self) -> None:
+        context = getattr(getattr(self.config.loaded_app, "state", None), "context", None)
         if isinstance(context, Context):
-            await context.broadcast.close()
-        await super().shutdown(sockets)
+            context.broadcast.end()
+        super().shutdown()
 
 
 def serve(settings: Settings) -> None:
@@ -80,6 +86,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.processes,
+        http=Protocol,
         ws="none",
         log_level="warning",
         access_log=False,
@@ -97,7 +104,7 @@ def serve(settings: Settings) -> None:
         if settings.processes > 1:
             uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
         else:
-            Server(config).run(sockets=[listener])
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

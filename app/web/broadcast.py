@@ -24,6 +24,7 @@ class Broadcast:
         self._newest: dict[str, int] = {}
         self._news = asyncio.Condition()
         self._poller: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._closed = False
 
     async def follow(self, run_id: str, after: int) -> AsyncIterator[EventRow | None]:
@@ -53,8 +54,18 @@ class Broadcast:
                 del self._followers[run_id]
                 self._newest.pop(run_id, None)
 
+    def end(self) -> None:
+        """Has every stream end, now and from now on, so that the server can stop. Called on the event loop."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+
     async def close(self) -> None:
-        """Ends every stream, so that the server can stop."""
+        """The same, and waits until all of them were told."""
+        self.end()
+        if self._ending is not None:
+            await self._ending
+
+    async def _end(self) -> None:
         self._closed = True
         if self._poller is not None:
             self._poller.cancel()

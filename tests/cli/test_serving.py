@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,30 @@ def test_several_processes_share_the_port_and_all_end_together(tmp_path: Path) -
     with Service(tmp_path, processes="2", workers="0") as service:
         processes = service.processes()
         assert len(processes) >= 3
-        assert service.client.get("/healthz").status_code == 200
-        assert service.stop() == 0
+        run_id = queued(service)
+        heard: list[list[str]] = [[] for _ in range(6)]
+        with ThreadPoolExecutor(len(heard)) as streams:
+            ends = [streams.submit(listen, service, run_id, lines) for lines in heard]
+            until(lambda: all(heard), 30)
+            begin = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - begin < 4, "the streams were cut, not ended"
+            for end in ends:
+                end.result(5)
         assert left_over(processes, 1.0) == []
         assert "Traceback" not in service.log.read_text()
+
+
+def test_several_processes_all_end_when_the_first_is_killed_outright(tmp_path: Path) -> None:
+    with Service(tmp_path, processes="2") as service:
+        processes = service.processes()
+        assert len(processes) >= 4, "the parent, two that serve, and a worker"
+        os.kill(service.pid, signal.SIGKILL)
+        assert left_over(processes, 3.0) == []
+
+
+def queued(service: Service) -> str:
+    """Submits a run that nobody takes; answers its id."""
+    dataset = service.client.post("/api/v1/datasets", json=ROWS).json()["id"]
+    run_id: str = service.submit(dataset, NETWORK)["id"]
+    return run_id
