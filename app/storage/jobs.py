@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, DropnormError
 from app.storage.database import now
 from app.storage.identifiers import new_id
-from app.storage.tables import JobRow, WorkerRow
+from app.storage.tables import JobRow
 
 LEASE_SECONDS = 30.0
 ENDED = ("succeeded", "failed", "cancelled")
@@ -164,15 +164,6 @@ def cancel(session: Session, row: JobRow) -> None:
     session.refresh(row)
     if _count(changed) == 0:
         raise Conflict(f"it has already {row.status}, so it cannot be cancelled", code="already_ended")
-
-
-def worker_seen(session: Session, worker_id: str, project: str) -> None:
-    """Notes that a worker is alive."""
-    session.merge(WorkerRow(id=worker_id, project=project, seen_at=session.scalar(select(now())) or 0.0))
-
-
-def worker_seen_within(session: Session, seconds: float) -> bool:
-    return session.scalar(select(WorkerRow.id).where(WorkerRow.seen_at > now() - seconds).limit(1)) is not None
 
 
 def _free() -> ColumnElement[bool]:

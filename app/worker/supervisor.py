@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from app.errors import DropnormError, StorageFull, Unavailable
-from app.storage import jobs, records
+from app.storage import jobs, records, workers
 from app.storage.base import DEFAULT_PROJECT
 from app.storage.database import Database
 from app.storage.jobs import Claim, LostJob
@@ -57,7 +57,7 @@ class Supervisor:
 
     def report_alive(self) -> None:
         with told("the worker could not report"), self.database.write() as session:
-            jobs.worker_seen(session, self.worker_id, self.project)
+            workers.seen(session, self.worker_id, self.project)
 
     def _claim(self) -> Claim | None:
         try:

@@ -7,7 +7,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict
-from app.storage import events, jobs, records, runs
+from app.storage import events, jobs, records, runs, workers
 from app.storage.blobs import StoredFile
 from app.storage.database import Database, Session, now
 from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
@@ -307,12 +307,12 @@ def test_the_database_itself_refuses_a_job_that_makes_no_sense(database: Databas
 def test_a_worker_is_seen_lately_or_not(database: Database) -> None:
     def seen() -> bool:
         with database.read() as session:
-            return jobs.worker_seen_within(session, 15)
+            return workers.seen_within(session, 15)
 
     assert not seen()
     for _ in range(2):
         with database.write() as session:
-            jobs.worker_seen(session, "one", PROJECT)
+            workers.seen(session, "one", PROJECT)
     assert seen()
     with database.write() as session:
         session.execute(text("UPDATE workers SET seen_at = seen_at - 60"))

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from app.domain.data.columns import LAYOUT, Columns
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
-from app.storage import datasets, events, jobs, migrations, models, runs
+from app.storage import datasets, events, jobs, migrations, models, runs, workers
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.database import Database
 from app.storage.datasets import Upload
@@ -158,7 +158,7 @@ class WorkerProcess:
 
         def seen() -> bool:
             with self.workplace.database.read() as session:
-                return jobs.worker_seen_within(session, 30)
+                return workers.seen_within(session, 30)
 
         until(seen, 60)
         return self

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from app.errors import DropnormError
-from app.storage import jobs, revision
+from app.storage import revision, workers
 from app.web.context import Context
 from app.web.dependencies import Parts
 
@@ -56,6 +56,6 @@ def _storage(parts: Context) -> str:
 def _worker(parts: Context) -> str:
     try:
         with parts.database.read() as session:
-            return "ok" if jobs.worker_seen_within(session, WORKER_SECONDS) else "no worker was seen lately"
+            return "ok" if workers.seen_within(session, WORKER_SECONDS) else "no worker was seen lately"
     except DropnormError as error:
         return error.detail

@@ -85,8 +85,9 @@ def list_runs(session: Reading, project: Project, query: Annotated[RunsQuery, Qu
 
 
 @router.get("/{run_id}", summary="Get a run", responses=problems(404, example=RUN))
-def get_run(run_id: str, session: Reading, parts: Parts, project: Project) -> RunView:
-    row = runs.get(session, project, run_id)
+def get_run(run_id: str, parts: Parts, project: Project) -> RunView:
+    with parts.database.read() as session:
+        row = runs.get(session, project, run_id)
     if row.result and not parts.catalogue.knows(project, row.model, row.result["version"]):
         # A model answers as soon as its run says `succeeded`.
         parts.catalogue.refresh(project, row.model)
