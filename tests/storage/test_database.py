@@ -1,6 +1,8 @@
 """The database: what a transaction holds, what it leaves behind, and how its failures are told."""
 
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,9 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
             database.close()
 
         at_once(4, work)
+        with closing(sqlite3.connect(tmp_path / f"{number}.db")) as connection:
+            assert connection.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_write_that_fails_leaves_nothing(database: Database) -> None:

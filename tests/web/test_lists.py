@@ -129,4 +129,6 @@ def test_a_filter_that_cannot_be_is_refused(api: httpx.Client, query: str) -> No
 
 def test_a_list_answers_strict_json(api: httpx.Client, many: list[str]) -> None:
     for name in ("datasets", "networks", "models", "runs"):
-        strict_json(api.get(f"/api/v1/{name}?limit=200"))
+        page = strict_json(api.get(f"/api/v1/{name}?limit=200"))
+        assert page.keys() == {"items", "next"}
+        assert len(page["items"]) >= (len(many) if name == "runs" else 0)
