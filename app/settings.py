@@ -39,6 +39,10 @@ class Settings(BaseModel):
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     ingest_memory_bytes: Annotated[int, Field(ge=256 << 20)] = 2 << 30
     model_cache: Annotated[int, Field(ge=1)] = 64
+    lease_seconds: Annotated[float, Field(ge=1, le=300)] = 30.0
+    checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
+    max_unfinished_runs: Annotated[int, Field(ge=1)] = 500
+    max_stored_bytes: Annotated[int, Field(ge=0)] = 0
 
     @property
     def database(self) -> str:

@@ -2,11 +2,12 @@
 
 from alembic import context
 
-from app.storage.tables import JobRow
+from app.storage import model_tables, tables  # noqa: F401 - so that the metadata knows every table
+from app.storage.base import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=JobRow.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,
     compare_type=True,
 )

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import Damaged, NotFound, StorageFull
+from app.failpoints import reach
 
 CHUNK_BYTES = 1 << 20
+LEAST_FREE_BYTES = 100 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,13 @@ class Blobs:
         target = self._path(key)
         with disk_full_told():
             _make_folder(target.parent)
-            aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
             try:
-                with aside.open("xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                aside.replace(target)
-            finally:
-                aside.unlink(missing_ok=True)
+                _write_aside(target, content)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                # After a failed sync nobody knows what of the file is on the disk: it is lost, and written anew.
+                _write_aside(target, content)
             _sync_folder(target.parent)
         return StoredFile(key, len(content), hashlib.sha256(content).hexdigest())
 
@@ -119,8 +119,10 @@ class Blobs:
         else:
             path.unlink(missing_ok=True)
 
-    def free_bytes(self) -> int:
-        return shutil.disk_usage(self.root).free
+    def has_room(self) -> bool:
+        """Whether enough is free to begin something: 100 MB, or a twentieth of a small disk."""
+        usage = shutil.disk_usage(self.root)
+        return usage.free >= min(LEAST_FREE_BYTES, usage.total // 20)
 
     def _path(self, key: str) -> Path:
         path = self.root if "\0" in key else (self.root / key).resolve()
@@ -138,6 +140,25 @@ def disk_full_told() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFull("there is no room left on the disk; free some space and try again") from error
         raise
+
+
+def _write_aside(target: Path, content: bytes) -> None:
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    reach("file-before", target.name)
+    try:
+        with aside.open("xb") as file:
+            half = len(content) // 2
+            file.write(memoryview(content)[:half])
+            reach("file-within", target.name)
+            file.write(memoryview(content)[half:])
+            file.flush()
+            reach("file-written", target.name)
+            os.fsync(file.fileno())
+        reach("file-synced", target.name)
+        aside.replace(target)
+        reach("file-renamed", target.name)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _damaged(file: StoredFile) -> Damaged:

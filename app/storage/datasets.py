@@ -68,6 +68,7 @@ def add(
         bytes=upload.bytes,
         content=upload.content,
         folder=folder,
+        stored_bytes=sum(file.bytes for file in files),
         files={file.key: [file.bytes, file.sha256] for file in files},
         schema=schema.model_dump(mode="json"),
         created_at=session.scalar(select(now())) or 0.0,

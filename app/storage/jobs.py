@@ -20,6 +20,7 @@ from app.storage.identifiers import new_id
 from app.storage.tables import JobRow
 
 LEASE_SECONDS = 30.0
+LONGEST_DELAY_SECONDS = 300.0  # of a lease, and of a job put off
 ENDED = ("succeeded", "failed", "cancelled")
 
 
@@ -39,6 +40,7 @@ class Claim:
     attempt: int
     crashes: int
     max_crashes: int
+    lease_seconds: float = LEASE_SECONDS
 
     @property
     def spent(self) -> bool:
@@ -46,24 +48,18 @@ class Claim:
         return self.crashes >= self.max_crashes
 
 
-def add(session: Session, project: str, kind: str) -> JobRow:
+def add(session: Session, project: str, kind: str, priority: int = 0) -> JobRow:
     """A new queued job. It is on the queue as soon as the transaction commits: there is no second message to lose."""
     moment = session.scalar(select(now())) or 0.0
-    row = JobRow(
-        id=new_id("job"),
-        project=project,
-        kind=kind,
-        run_after=moment,
-        created_at=moment,
-    )
+    row = JobRow(id=new_id("job"), project=project, kind=kind, priority=priority, run_after=moment, created_at=moment)
     session.add(row)
     return row
 
 
-def claim(session: Session, worker_id: str) -> Claim | None:
+def claim(session: Session, worker_id: str, lease_seconds: float = LEASE_SECONDS) -> Claim | None:
     """Takes the oldest job of the highest priority that is queued, or whose lease is over; None if there is none.
 
-    A lease that ran out counts as a crash, so the claim may be `spent`.
+    A lease that ran out counts as a crash, so the claim may be `spent`. It must be renewed within `lease_seconds`.
     """
     # SQLite has no row locks and drops the clause: there the write lock of the transaction does the same.
     first = (
@@ -80,7 +76,7 @@ def claim(session: Session, worker_id: str) -> Claim | None:
         .values(
             status="running",
             worker_id=worker_id,
-            lease_until=now() + LEASE_SECONDS,
+            lease_until=now() + lease_seconds,
             attempt=JobRow.attempt + 1,
             started_at=case((JobRow.started_at.is_(None), now()), else_=JobRow.started_at),
             crashes=JobRow.crashes + case((JobRow.status == "running", 1), else_=0),
@@ -89,7 +85,7 @@ def claim(session: Session, worker_id: str) -> Claim | None:
         .execution_options(synchronize_session=False)
     )
     row = session.execute(statement).one_or_none()
-    return Claim(*row) if row else None
+    return Claim(*row, lease_seconds=lease_seconds) if row else None
 
 
 def heartbeat(session: Session, held: Claim) -> bool:
@@ -97,20 +93,19 @@ def heartbeat(session: Session, held: Claim) -> bool:
     row = session.execute(
         update(JobRow)
         .where(_held(held))
-        .values(lease_until=now() + LEASE_SECONDS)
+        .values(lease_until=now() + held.lease_seconds)
         .returning(JobRow.cancel_requested_at)
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if row is None:
-        raise LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
+        raise _lost(held)
     return row[0] is not None
 
 
 def check_held(session: Session, held: Claim) -> None:
     """Raises `LostJob` unless this attempt still holds the job; locks its row until the transaction ends."""
-    row = session.execute(select(JobRow.id).where(_held(held)).with_for_update()).one_or_none()
-    if row is None:
-        raise LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
+    if session.execute(select(JobRow.id).where(_held(held)).with_for_update()).one_or_none() is None:
+        raise _lost(held)
 
 
 def finish(session: Session, held: Claim, status: str, code: str | None = None, message: str | None = None) -> None:
@@ -132,10 +127,16 @@ def release(session: Session, held: Claim, *, after_seconds: float = 0.0) -> Non
 
 def crashed(session: Session, held: Claim, *, after_seconds: float) -> bool:
     """Puts a job whose trainer died back on the queue; answers False when its budget of crashes is spent."""
-    if held.crashes + 1 >= held.max_crashes:
+    last = _held(held) & (JobRow.crashes + 1 >= JobRow.max_crashes)
+    if session.scalar(select(JobRow.id).where(last).with_for_update()) is not None:
         return False
     _guarded(session, held, {**_queued_again(after_seconds), "crashes": JobRow.crashes + 1})
     return True
+
+
+def got_further(session: Session, held: Claim) -> None:
+    """Forgets the crashes so far: what comes after a new checkpoint is no repetition of what led to them."""
+    _guarded(session, held, {"crashes": 0})
 
 
 def anything_to_claim(session: Session) -> bool:
@@ -167,9 +168,11 @@ def cancel(session: Session, row: JobRow) -> None:
 
 
 def _free() -> ColumnElement[bool]:
+    # What lies further ahead than anything is ever set comes of a clock that was put back: nobody would get there.
+    never = now() + 2 * LONGEST_DELAY_SECONDS
     return or_(
-        and_(JobRow.status == "queued", JobRow.run_after <= now()),
-        and_(JobRow.status == "running", JobRow.lease_until < now()),
+        and_(JobRow.status == "queued", or_(JobRow.run_after <= now(), JobRow.run_after > never)),
+        and_(JobRow.status == "running", or_(JobRow.lease_until < now(), JobRow.lease_until > never)),
     )
 
 
@@ -182,11 +185,14 @@ def _queued_again(after_seconds: float) -> dict[str, Any]:
 
 
 def _guarded(session: Session, held: Claim, values: dict[str, Any]) -> None:
-    changed = session.execute(
-        update(JobRow).where(_held(held)).values(**values).execution_options(synchronize_session=False)
-    )
+    statement = update(JobRow).where(_held(held)).values(**values)
+    changed = session.execute(statement.execution_options(synchronize_session=False))
     if _count(changed) == 0:
-        raise LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
+        raise _lost(held)
+
+
+def _lost(held: Claim) -> LostJob:
+    return LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
 
 
 def _count(result: object) -> int:

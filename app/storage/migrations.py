@@ -34,7 +34,30 @@ def configuration(connection: Connection) -> Config:
 @contextmanager
 def _locked(database: Database) -> Iterator[Connection]:
     # SQLite's write lock is taken by BEGIN IMMEDIATE; PostgreSQL has a lock for exactly this.
-    with failures_told(), database.engine.execution_options(writes=True).begin() as connection:
+    engine = database.engine.execution_options(writes=True)
+    with failures_told(), engine.connect() as connection, _references_unchecked(connection), connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         yield connection
+        _check_references(connection)
+
+
+@contextmanager
+def _references_unchecked(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew; rows that refer to it would forbid that. Outside any transaction."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+        assert not broken, f"the migration broke references: {broken[:5]}"

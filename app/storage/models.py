@@ -13,7 +13,8 @@ from app.storage import paging
 from app.storage.blobs import StoredFile
 from app.storage.database import now
 from app.storage.identifiers import new_id
-from app.storage.tables import AliasRow, ArtifactRow, ModelRow, VersionRow
+from app.storage.model_tables import AliasRow, ModelRow, VersionRow
+from app.storage.tables import ArtifactRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.storage import events, jobs, models, runs
+from app.storage import checkpoints, events, jobs, models, runs
 from app.storage.blobs import StoredFile
+from app.storage.checkpoints import Checkpoint
 from app.storage.jobs import Claim
 from app.storage.tables import ArtifactRow, EpochRow, RunRow
 
@@ -45,9 +46,18 @@ def progress(session: Session, held: Claim, values: Report) -> None:
     runs.of_job(session, held.job_id).progress = values
 
 
-def log(session: Session, held: Claim, message: str) -> None:
+def log(session: Session, held: Claim, message: str, *, once: bool = False) -> None:
+    """Adds a line to the run's log; `once`: unless an attempt before this one has said the same."""
     jobs.check_held(session, held)
-    events.append(session, runs.of_job(session, held.job_id), held.attempt, "log", {"message": message})
+    run = runs.of_job(session, held.job_id)
+    if not (once and events.said(session, run.id, message)):
+        events.append(session, run, held.attempt, "log", {"message": message})
+
+
+def checkpoint(session: Session, held: Claim, made: Checkpoint) -> list[str]:
+    """A state that the run can go on from; answers the keys of those it replaces, for after the commit."""
+    jobs.got_further(session, held)
+    return checkpoints.add(session, runs.of_job(session, held.job_id), held.attempt, made)
 
 
 def succeeded(session: Session, held: Claim, result: Report, files: Mapping[str, StoredFile]) -> None:

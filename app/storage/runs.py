@@ -12,7 +12,7 @@ from app.errors import Conflict, NotFound
 from app.storage import datasets, events, jobs, models, paging
 from app.storage.database import now
 from app.storage.identifiers import new_id
-from app.storage.tables import ArtifactRow, EpochRow, EventRow, JobRow, RunRow, TagRow
+from app.storage.tables import ArtifactRow, CheckpointRow, EpochRow, EventRow, JobRow, RunRow, TagRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def remove(session: Session, project: str, run_id: str) -> str:
         raise Conflict(
             f"version {used.version} of model {run.model} is made of it; delete that first", code="run_in_use"
         )
-    for table in (EventRow, EpochRow, ArtifactRow):
+    for table in (EventRow, EpochRow, ArtifactRow, CheckpointRow):
         session.execute(delete(table).where(table.run_id == run_id))
     session.delete(run)
     session.flush()

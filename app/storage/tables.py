@@ -1,4 +1,4 @@
-"""Every table. Times are seconds since 1970 UTC by the database's own clock; JSON holds pydantic documents.
+"""Every table but those of models. Times are seconds since 1970 UTC by the database's clock; JSON holds documents.
 
 A row is the job: a run's status, attempt and lease stand in its row of `jobs`, so that claiming and fencing are the
 same for every kind of background work.
@@ -28,7 +28,10 @@ class JobRow(Base):
             "status <> 'running' OR (worker_id IS NOT NULL AND lease_until IS NOT NULL)", name="running_is_leased"
         ),
         CheckConstraint("status IN ('queued', 'running') OR finished_at IS NOT NULL", name="ended_is_dated"),
-        CheckConstraint("attempt >= 0 AND crashes >= 0", name="counters_not_negative"),
+        CheckConstraint("status <> 'queued' OR (worker_id IS NULL AND lease_until IS NULL)", name="queued_is_nobodys"),
+        CheckConstraint("status IN ('queued', 'running') OR lease_until IS NULL", name="ended_is_not_leased"),
+        CheckConstraint("status <> 'failed' OR error_code IS NOT NULL", name="failed_says_why"),
+        CheckConstraint("attempt >= 0 AND crashes >= 0 AND max_crashes > 0", name="counters_not_negative"),
         Index(None, "status", "priority", "created_at"),
     )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -43,8 +46,6 @@ class JobRow(Base):
     lease_until: Mapped[float | None]
     run_after: Mapped[float]
     cancel_requested_at: Mapped[float | None]
-    checkpoint_key: Mapped[str | None] = mapped_column(String(200))
-    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
     error_code: Mapped[str | None] = mapped_column(String(100))
     error_message: Mapped[str | None] = mapped_column(String(2000))
     created_at: Mapped[float]
@@ -63,6 +64,7 @@ class DatasetRow(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     content: Mapped[str] = mapped_column(String(64), index=True)
     folder: Mapped[str] = mapped_column(String(200), index=True)
+    stored_bytes: Mapped[int] = mapped_column(BigInteger)
     files: Mapped[Document]
     schema: Mapped[Document]
     created_at: Mapped[float] = mapped_column(index=True)
@@ -78,7 +80,10 @@ class NetworkRow(Base):
 
 
 class RunRow(Base):
-    """A run: what was asked, all of it resolved, and what came of it. `network` is the resolved spec, in place."""
+    """A run: what was asked, all of it resolved, and what came of it. `network` is the resolved spec, in place.
+
+    `new_horizon`: its schedule is stretched over its own epochs, not over those of the run that it was resumed from.
+    """
 
     __tablename__ = "runs"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -91,6 +96,7 @@ class RunRow(Base):
     model: Mapped[str] = mapped_column(String(100), index=True)
     training: Mapped[Document]
     resumed_from: Mapped[str | None] = mapped_column(String(40))
+    new_horizon: Mapped[bool] = mapped_column(default=False)
     progress: Mapped[Document | None]
     metrics: Mapped[Document | None]
     result: Mapped[Document | None]
@@ -145,33 +151,25 @@ class ArtifactRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
-class ModelRow(Base):
-    """A name that users predict with. `versions_made` only grows, so a deleted number is never given again."""
+class CheckpointRow(Base):
+    """A state that a run can go on from. In `phase` "training", `step` steps of `epoch` (from 1) are done."""
 
-    __tablename__ = "models"
-    __table_args__ = (UniqueConstraint("project", "name"),)
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    __tablename__ = "checkpoints"
+    __table_args__ = (
+        CheckConstraint("phase IN ('training', 'statistics')", name="phase_known"),
+        CheckConstraint("number >= 1 AND epoch >= 1 AND step >= 0 AND bytes > 0", name="numbers_in_range"),
+    )
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
     project: Mapped[str] = mapped_column(String(100))
-    name: Mapped[str] = mapped_column(String(100))
-    versions_made: Mapped[int] = mapped_column(default=0)
-    created_at: Mapped[float] = mapped_column(index=True)
-
-
-class VersionRow(Base):
-    __tablename__ = "versions"
-    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
-    project: Mapped[str] = mapped_column(String(100))
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
+    attempt: Mapped[int]
+    key: Mapped[str] = mapped_column(String(300))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    phase: Mapped[str] = mapped_column(String(20))
+    epoch: Mapped[int]
+    step: Mapped[int]
     created_at: Mapped[float]
-
-
-class AliasRow(Base):
-    __tablename__ = "aliases"
-    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
-    alias: Mapped[str] = mapped_column(String(100), primary_key=True)
-    project: Mapped[str] = mapped_column(String(100))
-    version: Mapped[int]
 
 
 class IdempotencyRow(Base):

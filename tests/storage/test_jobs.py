@@ -141,7 +141,7 @@ def test_a_job_handed_back_keeps_its_crashes_and_waits_as_long_as_asked(database
     again = claim(database)
     assert (again.attempt, again.crashes) == (2, 2)
     with database.write() as session:
-        jobs.release(session, again, after_seconds=1000)
+        jobs.release(session, again, after_seconds=200)
     assert try_claim(database) is None
 
 
@@ -186,7 +186,7 @@ def test_what_has_ended_cannot_be_cancelled(database: Database, status: str) -> 
     with database.write() as session:
         held = jobs.claim(session, "worker")
         assert held is not None
-        jobs.finish(session, held, status)
+        jobs.finish(session, held, status, "diverged" if status == "failed" else None)
     with pytest.raises(Conflict, match=f"already {status}"), database.write() as session:
         runs.cancel(session, PROJECT, run_id)
     assert status_of(database, run_id) == status

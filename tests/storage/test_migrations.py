@@ -75,7 +75,7 @@ def test_the_migrated_check_constraints_are_the_declared_ones(database: Database
     declared = Database(databases.empty())
     Base.metadata.create_all(declared.engine)
     assert checks_of(database) == checks_of(declared)
-    assert len(checks_of(database)["jobs"]) == 4
+    assert len(checks_of(database)["jobs"]) == 7
     declared.close()
 
 

@@ -10,7 +10,6 @@ from app.web.dependencies import Parts
 
 router = APIRouter(tags=["operation"])
 WORKER_SECONDS = 30.0
-LEAST_FREE_BYTES = 100 << 20
 READY = {"status": "ready", "checks": {"database": "ok", "storage": "ok", "worker": "ok"}}
 
 
@@ -50,7 +49,7 @@ def _database(parts: Context) -> str:
 
 
 def _storage(parts: Context) -> str:
-    return "ok" if parts.blobs.free_bytes() > LEAST_FREE_BYTES else "almost no room left on the disk"
+    return "ok" if parts.blobs.has_room() else "almost no room left on the disk"
 
 
 def _worker(parts: Context) -> str:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path
 
 from app.storage import models
 from app.storage.database import Session
-from app.storage.tables import ModelRow
+from app.storage.model_tables import ModelRow
 from app.web.dependencies import DIGITS, Page, Parts, Project, Reading
 from app.web.examples import ALIAS, MODEL, VERSION, page_of
 from app.web.moments import moment

@@ -1,0 +1,63 @@
+"""Checkpoints: the states that a run can go on from. The row is the publication, as with every file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.storage.blobs import StoredFile
+from app.storage.database import now
+from app.storage.tables import CheckpointRow, RunRow
+
+KEPT = {"training": 2, "statistics": 1}
+"""How many of each phase: one to go on from, and the one before it should the newest be damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A file with a state, and how far training was: `step` steps of `epoch` (from 1), if the phase is "training"."""
+
+    file: StoredFile
+    phase: Literal["training", "statistics"]
+    epoch: int
+    step: int
+
+
+def add(session: Session, run: RunRow, attempt: int, made: Checkpoint) -> list[str]:
+    """Records the newest checkpoint; answers the keys of those it replaces, to be removed once that is committed.
+
+    The caller holds the run's job.
+    """
+    last = session.scalar(select(func.max(CheckpointRow.number)).where(CheckpointRow.run_id == run.id)) or 0
+    row = CheckpointRow(
+        run_id=run.id,
+        number=last + 1,
+        project=run.project,
+        attempt=attempt,
+        key=made.file.key,
+        bytes=made.file.bytes,
+        sha256=made.file.sha256,
+        phase=made.phase,
+        epoch=made.epoch,
+        step=made.step,
+        created_at=session.scalar(select(now())) or 0.0,
+    )
+    session.add(row)
+    session.flush()
+    old = [row for row in of_run(session, run.id) if row.phase == made.phase][KEPT[made.phase] :]
+    for gone in old:
+        session.delete(gone)
+    session.flush()
+    return [gone.key for gone in old]
+
+
+def of_run(session: Session, run_id: str) -> Sequence[CheckpointRow]:
+    """Newest first."""
+    query = select(CheckpointRow).where(CheckpointRow.run_id == run_id).order_by(CheckpointRow.number.desc())
+    return session.scalars(query).all()
+
+
+def file_of(row: CheckpointRow) -> StoredFile:
+    return StoredFile(row.key, row.bytes, row.sha256)
