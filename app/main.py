@@ -25,6 +25,7 @@ from app.serving.registry import Registry
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.quotas import Quota
 from app.web.app import create_app
 from app.web.broadcast import Broadcast
 from app.web.context import Context, Limits
@@ -43,6 +44,7 @@ def context_of(settings: Settings) -> Context:
         prediction_rows=settings.max_prediction_rows,
         ingest_seconds=settings.ingest_seconds,
         ingest_memory_bytes=settings.ingest_memory_bytes,
+        quota=Quota(unfinished_runs=settings.max_unfinished_runs, stored_bytes=settings.max_stored_bytes),
     )
     return Context(
         database=database,

@@ -32,6 +32,11 @@ def find(session: Session, project: str, key: str, digest: str) -> Answer | None
     return Answer(row.status, row.location, row.answer)
 
 
+def known(session: Session, project: str, key: str) -> bool:
+    """Whether something was answered under `key`, to whatever body."""
+    return session.get(IdempotencyRow, (project, key)) is not None
+
+
 def reserve(session: Session, project: str, key: str, digest: str) -> Answer | None:
     """Takes `key` for this transaction; None when it was free, else the first answer.
 

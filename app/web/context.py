@@ -7,18 +7,20 @@ from app.serving.catalogue import Catalogue
 from app.serving.registry import Registry
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.quotas import Quota
 from app.web.broadcast import Broadcast
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes that a client may not pass."""
+    """What a client may not pass: sizes, and what its project may have."""
 
     upload_bytes: int
     body_bytes: int
     prediction_rows: int
     ingest_seconds: float
     ingest_memory_bytes: int
+    quota: Quota
 
 
 @dataclass(frozen=True, slots=True)

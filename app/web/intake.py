@@ -17,7 +17,7 @@ from app.errors import FieldError, Invalid, InvalidDataset, Malformed, shown
 from app.ingest.child import read_upload
 from app.ingest.formats import format_of
 from app.ingest.limits import Limits as IngestLimits
-from app.storage import datasets
+from app.storage import datasets, quotas
 from app.storage.blobs import StoredFile, disk_full_told
 from app.storage.database import Session
 from app.storage.datasets import Upload
@@ -98,7 +98,9 @@ def record(parts: Context, project: str, key: str | None, intake: Intake, folder
     published = None if known else _publish(parts, intake, folder)
 
     def make() -> Answer:
+        quotas.hold(session, project)
         row = _add(session, project, intake, published)
+        quotas.check_stored(session, project, parts.limits.quota)
         return created(201, f"/api/v1/datasets/{row.id}", dataset_view(row))
 
     used = False

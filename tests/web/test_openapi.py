@@ -14,6 +14,7 @@ from tests.web.json_schema import faults, resolved
 
 Json = dict[str, Any]
 METHODS = ("get", "post", "put", "delete", "patch")
+WITH_QUOTA = {("post", "/api/v1/runs"): {"429", "507"}, ("post", "/api/v1/datasets"): {"507"}}
 WITHOUT_EXAMPLE = {("get", "/api/v1/runs/{run_id}/artifacts/{name}"), ("get", "/healthz")}
 
 
@@ -76,6 +77,7 @@ def test_every_operation_tells_its_failures_as_problems(document: Json) -> None:
             assert {"400", "413", "415", "422"} <= set(failures), f"{method} {path}"
         if any(parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"]):
             assert "409" in failures, f"{method} {path}"
+        assert WITH_QUOTA.get((method, path), set()) <= set(failures), f"{method} {path}"
         for status, answer in failures.items():
             assert answer["description"]
             assert status == "503" or list(answer["content"]) == ["application/problem+json"], (

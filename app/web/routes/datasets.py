@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.storage import datasets
+from app.storage import datasets, idempotency, quotas
 from app.web.answers import respond
+from app.web.context import Context
 from app.web.dependencies import DIGITS, IdempotencyKey, Page, Parts, Project, Reading
 from app.web.examples import DATASET, DATASET_BODIES, ROWS, page_of
 from app.web.intake import record, take_in
@@ -34,6 +35,7 @@ async def create_dataset(request: Request, parts: Parts, project: Project, key: 
     The file streams to disk, is read once in a bounded process of its own, and is profiled. The same bytes are
     stored once.
     """
+    await asyncio.to_thread(_check_room, parts, project, key)
     with work_folder(parts.blobs) as folder:
         intake = await take_in(request, folder)
         loop = asyncio.get_running_loop()
@@ -72,3 +74,10 @@ def delete_dataset(dataset_id: str, parts: Parts, project: Project) -> None:
         folder = datasets.remove(session, project, dataset_id)
     if folder is not None:
         parts.blobs.remove(folder)
+
+
+def _check_room(parts: Context, project: str, key: str | None) -> None:
+    """Refuses what there is no room for before it is received; what was answered before is answered again."""
+    with parts.database.read() as session:
+        if key is None or not idempotency.known(session, project, key):
+            quotas.check_room(session, project, parts.limits.quota)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import Field
 
-from app.storage import idempotency, runs
+from app.storage import idempotency, quotas, runs
 from app.storage.idempotency import Answer
 from app.storage.runs import Filters
 from app.web.answers import created, digest_of, once, respond
@@ -53,7 +53,7 @@ def check_run(wanted: RunBody, parts: Parts, project: Project) -> RunCheckView:
     status_code=202,
     summary="Submit a run",
     response_model=RunView,
-    responses=problems(400, 404, 409, 413, 415, 422, example=RUN, status=202),
+    responses=problems(400, 404, 409, 413, 415, 422, 429, 507, example=RUN, status=202),
 )
 def submit_run(
     request: Request, wanted: RunBody, parts: Parts, project: Project, key: IdempotencyKey = None
@@ -69,6 +69,7 @@ def submit_run(
     checked = plan(parts.blobs, asked, wanted)
 
     def make() -> Answer:
+        quotas.admit_run(session, project, parts.limits.quota)
         row = runs.submit(session, project, checked.submission)
         return created(202, f"/api/v1/runs/{row.id}", run_view(row))
 
