@@ -53,13 +53,13 @@ def worker(
     with _told():
         settings = load(data_dir=data_dir, database_url=database_url)
         # Imported here, as below: `--help` needs none of it.
-        from app.worker.supervisor import work
+        from app.worker.supervisor import Pace, work
 
         if parent is not None:
             from app.ingest.bounds import die_with
 
             die_with(parent)
-        work(settings.database, settings.data_dir)
+        work(settings.database, settings.data_dir, Pace(settings.lease_seconds, settings.checkpoint_seconds))
 
 
 @app.command()

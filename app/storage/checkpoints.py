@@ -28,8 +28,10 @@ class Checkpoint:
 def add(session: Session, run: RunRow, attempt: int, made: Checkpoint) -> list[str]:
     """Records the newest checkpoint; answers the keys of those it replaces, to be removed once that is committed.
 
-    The caller holds the run's job.
+    The caller holds the run's job. A file that is recorded already stays as it is.
     """
+    if any(row.key == made.file.key for row in of_run(session, run.id)):
+        return []
     last = session.scalar(select(func.max(CheckpointRow.number)).where(CheckpointRow.run_id == run.id)) or 0
     row = CheckpointRow(
         run_id=run.id,

@@ -33,10 +33,12 @@ def after(session: Session, run_id: str, seq: int, limit: int = 500) -> Sequence
     return session.scalars(query).all()
 
 
-def said(session: Session, run_id: str, message: str) -> bool:
-    """Whether this line stands in the run's log."""
-    query = select(EventRow.data).where(EventRow.run_id == run_id, EventRow.kind == "log")
-    return any(data.get("message") == message for data in session.scalars(query))
+def said(session: Session, run_id: str, kind: str, data: dict[str, Any], attempt: int | None = None) -> bool:
+    """Whether a run's events have this one, of any attempt or of one."""
+    query = select(EventRow.data).where(EventRow.run_id == run_id, EventRow.kind == kind)
+    if attempt is not None:
+        query = query.where(EventRow.attempt == attempt)
+    return any(known == data for known in session.scalars(query))
 
 
 def newest(session: Session, run_ids: Sequence[str]) -> dict[str, int]:

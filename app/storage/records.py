@@ -19,10 +19,14 @@ def started(session: Session, held: Claim, environment: dict[str, Any]) -> RunRo
     jobs.check_held(session, held)
     run = runs.of_job(session, held.job_id)
     run.environment = environment
+    status = {"status": "running", "attempt": held.attempt}
+    if events.said(session, run.id, "status", status):
+        # Written already, by a transaction of which nobody learned that it was committed.
+        return run
     if held.attempt > 1:
         text = f"attempt {held.attempt} begins: the worker of the attempt before it was lost or stopped"
         events.append(session, run, held.attempt, "log", {"message": text})
-    events.append(session, run, held.attempt, "status", {"status": "running", "attempt": held.attempt})
+    events.append(session, run, held.attempt, "status", status)
     return run
 
 
@@ -47,11 +51,11 @@ def progress(session: Session, held: Claim, values: Report) -> None:
 
 
 def log(session: Session, held: Claim, message: str, *, once: bool = False) -> None:
-    """Adds a line to the run's log; `once`: unless an attempt before this one has said the same."""
+    """Adds a line to the run's log, once an attempt; `once`: once a run."""
     jobs.check_held(session, held)
-    run = runs.of_job(session, held.job_id)
-    if not (once and events.said(session, run.id, message)):
-        events.append(session, run, held.attempt, "log", {"message": message})
+    run, line = runs.of_job(session, held.job_id), {"message": message}
+    if not events.said(session, run.id, "log", line, None if once else held.attempt):
+        events.append(session, run, held.attempt, "log", line)
 
 
 def checkpoint(session: Session, held: Claim, made: Checkpoint) -> list[str]:

@@ -1,5 +1,6 @@
 """Stored columns, their digests checked, as the tensors that training reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +38,20 @@ class Loaded:
         return self.validation if validation and self.validation is not None else self.columns
 
 
-def load(order: Order) -> Loaded:
-    """Opens an order's datasets. Raises `Damaged` for a file that is not as recorded, `NotFound` for one gone."""
+def load(order: Order, pulse: Callable[[], None]) -> Loaded:
+    """Opens an order's datasets; `pulse` is called while it goes on.
+
+    Raises `Damaged` for a file that is not as recorded, `NotFound` for one gone.
+    """
     blobs = Blobs(Path(order.data_dir))
-    return Loaded(_open(blobs, order.data), _open(blobs, order.validation) if order.validation else None)
+    return Loaded(_open(blobs, order.data, pulse), _open(blobs, order.validation, pulse) if order.validation else None)
 
 
-def _open(blobs: Blobs, stored: StoredColumns) -> Columns:
+def _open(blobs: Blobs, stored: StoredColumns, pulse: Callable[[], None]) -> Columns:
     files = [StoredFile(key, int(size), str(digest)) for key, (size, digest) in stored.files.items()]
     for file in files:
         blobs.check(file)
+        pulse()
     return datasets.open_columns(blobs, schema_of(stored), files)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from app.domain.data.schema import DatasetSchema, Frozen
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
-from app.storage import datasets, runs
+from app.storage import checkpoints, datasets, runs
 from app.storage.database import Session
 from app.storage.jobs import Claim
 from app.storage.tables import DatasetRow
@@ -18,8 +18,20 @@ class StoredColumns(Frozen):
     files: dict[str, list[int | str]]
 
 
+class StoredCheckpoint(Frozen):
+    """A state to go on from; `inherited`: it is another run's."""
+
+    key: str
+    bytes: int
+    sha256: str
+    inherited: bool
+
+
 class Order(Frozen):
-    """One attempt of a run. Files go to `folder`, which no other attempt writes to."""
+    """One attempt of a run. Files go to `folder`, which no other attempt writes to.
+
+    It goes on from the first of `checkpoints`, newest first, that can be read. `resumed`: it may not do without.
+    """
 
     data_dir: str
     folder: str
@@ -27,6 +39,10 @@ class Order(Frozen):
     training: dict[str, Any]
     data: StoredColumns
     validation: StoredColumns | None = None
+    checkpoints: tuple[StoredCheckpoint, ...] = ()
+    checkpoint_seconds: float = 5.0
+    resumed: bool = False
+    new_horizon: bool = False
 
     @property
     def spec(self) -> NetworkSpec:
@@ -37,7 +53,7 @@ class Order(Frozen):
         return TrainingSettings.model_validate(self.training)
 
 
-def order_for(session: Session, held: Claim, data_dir: str) -> Order:
+def order_for(session: Session, held: Claim, data_dir: str, checkpoint_seconds: float) -> Order:
     """The order for the run of a claimed job."""
     run = runs.of_job(session, held.job_id)
     other = run.validation_dataset_id
@@ -48,6 +64,13 @@ def order_for(session: Session, held: Claim, data_dir: str) -> Order:
         training=run.training,
         data=_columns(datasets.get(session, run.project, run.dataset_id)),
         validation=_columns(datasets.get(session, run.project, other)) if other else None,
+        checkpoints=tuple(
+            StoredCheckpoint(key=row.key, bytes=row.bytes, sha256=row.sha256, inherited=row.attempt == 0)
+            for row in checkpoints.of_run(session, run.id)
+        ),
+        checkpoint_seconds=checkpoint_seconds,
+        resumed=run.resumed_from is not None,
+        new_horizon=run.new_horizon,
     )
 
 

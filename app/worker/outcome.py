@@ -1,5 +1,6 @@
 """What a trained network becomes: the frozen network, its proof and evaluation, and the files that a run publishes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,26 +34,30 @@ Evaluations = dict[str, Any]
 
 
 class Outcome:
-    """Judges networks by what would be served: everything here is answered by the frozen network."""
+    """Judges networks by what would be served: everything here is answered by the frozen network.
 
-    def __init__(self, order: Order, loaded: Loaded, prepared: Preparation) -> None:
-        self.order, self.loaded, self.prepared = order, loaded, prepared
+    `before` is how it did before the population statistics, `epochs` how many were trained; `pulse` is called while it
+    goes on.
+    """
+
+    def __init__(self, order: Order, loaded: Loaded, prepared: Preparation, pulse: Callable[[], None]) -> None:
+        self.order, self.loaded, self.prepared, self._pulse = order, loaded, prepared, pulse
         self._target = prepared.preprocessing.target
-        self._before: Evaluations | None = None
+        self.before: Evaluations | None = None
         self.epochs = 0
 
     def before_population_statistics(self, network: Network) -> None:
         """Evaluates `network` as it stands, with the running statistics that training left."""
         content = freeze(network, self._target, tile_rows(network.spec))
-        self._before = self._evaluations(FrozenNetwork(content))
+        self.before = self._evaluations(FrozenNetwork(content))
 
     def publish(self, network: Network, blobs: Blobs) -> dict[str, Any]:
         """Writes the files; answers the run's `result` and the `files` with their digests."""
         content, frozen, parity = freeze_and_prove(network, self._target, self._proof_features())
         require_faithful(parity, self._target)
         evaluation = self._evaluations(frozen)
-        if self._before is not None:
-            evaluation["before_population_statistics"] = self._before
+        if self.before is not None:
+            evaluation["before_population_statistics"] = self.before
         evaluation["rows"] = {
             "train": len(self.prepared.training_rows),
             "validation": len(self.prepared.validation_rows),
@@ -85,7 +90,7 @@ class Outcome:
         }
 
     def _card(self, evaluation: Evaluations, parity: Parity) -> str:
-        before = self._before or {}
+        before = self.before or {}
         return model_card(
             CardFacts(
                 schema=self.loaded.columns.schema,
@@ -122,10 +127,12 @@ class Outcome:
     def _answers(self, frozen: FrozenNetwork, rows: Rows, *, validation: bool) -> NDArray[np.float32]:
         step = max(1, CHUNK_VALUES // int(np.prod(frozen.input_shape)))
         columns = self.loaded.of(validation=validation)
-        parts = [
-            frozen.answer(encode_columns(self.prepared.preprocessing, columns, rows[start : start + step]))
-            for start in range(0, len(rows), step)
-        ]
+        parts = []
+        for start in range(0, len(rows), step):
+            parts.append(
+                frozen.answer(encode_columns(self.prepared.preprocessing, columns, rows[start : start + step]))
+            )
+            self._pulse()
         return np.concatenate(parts)
 
     def _proof_features(self) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ class Trainer:
         assert self._process.stdout is not None
         self._sender = Sender(self._process.stdin)
         self._receiver = Receiver(self._process.stdout.fileno())
+        self.ready = False
 
     def order(self, message: Message) -> None:
         """Hands over the run to train, or the wish to stop. A trainer that is gone is noticed in `messages`."""
@@ -31,7 +32,10 @@ class Trainer:
             return
 
     def messages(self, timeout_seconds: float) -> Iterator[Message]:
-        return self._receiver.receive(timeout_seconds)
+        """What it said meanwhile; `ready` is set once it has said that it is."""
+        for message in self._receiver.receive(timeout_seconds):
+            self.ready = self.ready or message["kind"] == "ready"
+            yield message
 
     @property
     def gone(self) -> bool:

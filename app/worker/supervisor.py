@@ -5,23 +5,40 @@ The clock and the database are here; the mathematics is in the trainer, which ha
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import DropnormError, StorageFull, Unavailable
+from app.failpoints import reach
 from app.storage import jobs, records, workers
 from app.storage.base import DEFAULT_PROJECT
-from app.storage.database import Database
-from app.storage.jobs import Claim, LostJob
+from app.storage.blobs import Blobs
+from app.storage.database import Database, Session
+from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
+from app.worker.ledger import delay
 from app.worker.orders import order_for
 from app.worker.process import Trainer
-from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, RETRY_SECONDS, Watch, patiently, told
+from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch
 
 LARGEST_IDLE_BYTES = 1 << 30
+LONGEST_PAUSE_SECONDS = 60.0
+WRITE_SECONDS = 20.0
 _LOG = logging.getLogger("dropnorm.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a worker may be silent before its run is another's, and the least time between checkpoints."""
+
+    lease_seconds: float = LEASE_SECONDS
+    checkpoint_seconds: float = 5.0
 
 
 class Supervisor:
@@ -30,23 +47,23 @@ class Supervisor:
     `stop` may be set from a signal handler or another thread.
     """
 
-    def __init__(self, database: Database, data_dir: str, worker_id: str, project: str) -> None:
-        self.database, self.data_dir, self.worker_id, self.project = database, data_dir, worker_id, project
-        self.stop = threading.Event()
+    def __init__(self, database: Database, blobs: Blobs, worker_id: str, project: str, pace: Pace) -> None:
+        self.database, self.blobs, self.worker_id, self.project = database, blobs, worker_id, project
+        self.pace, self.stop = pace, threading.Event()
         self._trainer: Trainer | None = None
+        self._failed_starts = 0
+        self._seen_at = -HEARTBEAT_SECONDS
+        self._full = False
 
     def run(self) -> None:
         """Works until `stop` is set, then hands its job back and leaves no process behind."""
-        trainer = self._ready_trainer()
-        # Not seen as a worker before it can work, so that readiness tells the truth.
-        while trainer.alive and not self.stop.is_set() and not any(trainer.messages(POLL_SECONDS)):
-            continue
-        seen_at = -HEARTBEAT_SECONDS
         try:
             while not self.stop.is_set():
-                if time.monotonic() - seen_at > HEARTBEAT_SECONDS:
+                # Not seen as a worker before it can work, so that readiness tells the truth.
+                if not self._trainer_is_ready():
+                    continue
+                if time.monotonic() - self._seen_at > HEARTBEAT_SECONDS:
                     self.report_alive()
-                    seen_at = time.monotonic()
                 held = self._claim()
                 if held is None:
                     self.stop.wait(POLL_SECONDS)
@@ -56,33 +73,46 @@ class Supervisor:
             self._drop_trainer()
 
     def report_alive(self) -> None:
-        with told("the worker could not report"), self.database.write() as session:
+        self._seen_at = time.monotonic()
+        with self._told("the worker could not report"), self.database.write() as session:
             workers.seen(session, self.worker_id, self.project)
 
     def _claim(self) -> Claim | None:
+        if not self._has_room():
+            return None
         try:
             with self.database.read() as session:
                 if not jobs.anything_to_claim(session):
                     return None
             with self.database.write() as session:
-                return jobs.claim(session, self.worker_id)
+                held = jobs.claim(session, self.worker_id, self.pace.lease_seconds)
         except (Unavailable, StorageFull) as error:
             _LOG.warning("no job can be claimed: %s", error.detail)
             self.stop.wait(1.0)
             return None
+        reach("claimed", self.worker_id)
+        return held
+
+    def _has_room(self) -> bool:
+        full = not self.blobs.has_room()
+        if full and not self._full:
+            _LOG.warning("almost no room is left on the disk: nothing is claimed until there is")
+        self._full = full
+        return not full
 
     def _work(self, held: Claim) -> None:
         if held.spent:
             # What kills supervisor and trainer together leaves nobody to count, only leases that ran out.
-            self._fail(held, "worker_killed", f"the worker was lost {held.crashes} times while it trained this run")
+            what = f"the worker was lost {held.crashes} times while it trained this run, with no checkpoint in between"
+            self._fail(held, "worker_killed", what)
             return
-        trainer = self._ready_trainer()
         _LOG.info("attempt %d of %s begins", held.attempt, held.job_id)
         try:
             with self.database.read() as session:
-                order = order_for(session, held, self.data_dir)
+                order = order_for(session, held, str(self.blobs.root), self.pace.checkpoint_seconds)
+            trainer = self._new_or_waiting()
             trainer.order({"kind": "order", "order": order.model_dump(mode="json")})
-            Watch(self.database, held, order.folder, trainer, self.stop, self.report_alive).run()
+            Watch(self.database, self.blobs, held, order.folder, trainer, self.stop, self.report_alive).run()
         except LostJob as lost:
             _LOG.warning("%s", lost.detail)
             self._drop_trainer()
@@ -96,10 +126,20 @@ class Supervisor:
             _LOG.exception("attempt %d of %s failed", held.attempt, held.job_id)
             self._fail(held, "internal", "the worker failed; the failure is in its log")
             self._drop_trainer()
-        if not self.stop.is_set():
-            self._ready_trainer()
 
-    def _ready_trainer(self) -> Trainer:
+    def _trainer_is_ready(self) -> bool:
+        """Starts a trainer where there is none; one that dies before it is ready is followed after a longer pause."""
+        trainer = self._new_or_waiting()
+        if trainer.ready or any(trainer.messages(POLL_SECONDS)):
+            self._failed_starts = 0
+        elif not trainer.alive:
+            self._failed_starts += 1
+            pause = min(LONGEST_PAUSE_SECONDS, 2.0**self._failed_starts)
+            _LOG.error("a trainer ended before it was ready; another is started in %g seconds", pause)
+            self.stop.wait(pause)
+        return trainer.ready
+
+    def _new_or_waiting(self) -> Trainer:
         """The trainer that waits; a new one in place of one that is gone or holds on to much memory."""
         if self._trainer is None or not self._trainer.alive or self._trainer.resident_bytes() > LARGEST_IDLE_BYTES:
             self._drop_trainer()
@@ -112,18 +152,39 @@ class Supervisor:
             self._trainer = None
 
     def _put_off(self, held: Claim) -> None:
-        with told("the run could not be handed back"):
-            patiently(self.database, lambda session: jobs.release(session, held, after_seconds=RETRY_SECONDS))
+        with self._told("the run could not be handed back"):
+            self._patiently(lambda session: jobs.release(session, held, after_seconds=delay(held.attempt)))
 
     def _fail(self, held: Claim, code: str, message: str) -> None:
-        with told("the failure could not be recorded"), self.database.write() as session:
-            records.failed(session, held, code, message)
+        with self._told("the failure could not be recorded"):
+            self._patiently(lambda session: records.failed(session, held, code, message))
+
+    def _patiently(self, write: Callable[[Session], None]) -> None:
+        """A fenced write, repeated while the database is away; given up in the end, as its lease then is."""
+        give_up = time.monotonic() + WRITE_SECONDS
+        while True:
+            try:
+                with self.database.write() as session:
+                    write(session)
+                return
+            except (Unavailable, StorageFull):
+                if time.monotonic() > give_up or self.stop.wait(0.5):
+                    raise
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Logs a database that is away for now, or a lost job, instead of ending the worker."""
+        try:
+            yield
+        except (Unavailable, StorageFull, LostJob) as error:
+            _LOG.warning("%s: %s", what, error.detail)
 
 
-def work(database_url: str, data_dir: Path) -> None:
+def work(database_url: str, data_dir: Path, pace: Pace) -> None:
     """One worker, until SIGTERM or SIGINT."""
-    name = f"{socket.gethostname()}-{os.getpid()}"
-    supervisor = Supervisor(Database(database_url), str(data_dir.resolve()), name, DEFAULT_PROJECT)
+    # A process id may be used again while its old row is still there: the rest of the name is not.
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    supervisor = Supervisor(Database(database_url), Blobs(data_dir), name, DEFAULT_PROJECT, pace)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop.set())
     supervisor.run()

@@ -1,167 +1,152 @@
-"""Watching one attempt: its trainer's reports, its lease, a wish to cancel, and its end."""
+"""Watching one attempt: its trainer's reports, its lease, a wish to cancel, and its end.
+
+Every transaction renews the lease before it writes anything else, so that nothing is written by an attempt that has
+lost its job, however long it was stopped or cut off. While the database is away the trainer goes on, and what it
+reports waits here.
+"""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from app.errors import StorageFull, Unavailable
-from app.storage import jobs, records
-from app.storage.blobs import StoredFile
+from app.errors import DropnormError, StorageFull, Unavailable
+from app.failpoints import reach
+from app.storage import jobs
+from app.storage.blobs import Blobs
 from app.storage.database import Database, Session
-from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
+from app.storage.jobs import Claim, LostJob
 from app.worker.channel import Message
+from app.worker.ledger import ENDS, Ledger
 from app.worker.process import Trainer
 
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 5.0
+HEARTBEATS_A_LEASE = 6
 CANCEL_POLL_SECONDS = 0.5
 GRACE_SECONDS = 10.0
 SILENCE_SECONDS = 600.0
-LONGEST_BATCH = 200
-RETRY_SECONDS = 1.0
+AWAY_SECONDS = 600.0
+LEAVE_SECONDS = 5.0
 WRITE_AGAIN_SECONDS = 0.5
+LONGEST_BATCH = 200
 _LOG = logging.getLogger("dropnorm.worker")
 
 
 class Watch:
-    """One attempt, from its order to its end."""
+    """One attempt, from its order to its end. `stop` is the wish that the worker ends."""
 
     def __init__(
         self,
         database: Database,
+        blobs: Blobs,
         held: Claim,
         folder: str,
         trainer: Trainer,
         stop: threading.Event,
         report_alive: Callable[[], None],
     ) -> None:
-        self.database, self.held, self.trainer, self.stop = database, held, trainer, stop
+        self.database, self.blobs, self.held, self.trainer, self.stop = database, blobs, held, trainer, stop
         self._folder, self._report_alive = folder, report_alive
-        self._asked_to_cancel_at: float | None = None
-        self._begun = self._ended = False
+        self._ledger = Ledger(held)
+        self._waiting: list[Message] = []
+        self._heartbeat = min(HEARTBEAT_SECONDS, held.lease_seconds / HEARTBEATS_A_LEASE)
+        self._renewed = self._looked = self._heard = time.monotonic()
+        self._away_since: float | None = None
+        self._told_at: float | None = None
 
     def run(self) -> None:
-        """Returns when the job has ended or was handed back. Raises `LostJob` when fenced."""
-        renewed = checked = heard = time.monotonic()
-        while not self._ended:
-            messages = self._messages()
-            moment = time.monotonic()
-            heard = moment if messages else heard
-            if self._record(messages):
-                return None
-            if self.trainer.gone or moment - heard > SILENCE_SECONDS:
-                return self._lost_trainer()
-            if self.stop.is_set():
-                return self._hand_back()
-            if moment - renewed > HEARTBEAT_SECONDS:
-                self._write(lambda session: jobs.heartbeat(session, self.held))
-                self._report_alive()
-                renewed = moment
-            if moment - checked > CANCEL_POLL_SECONDS:
-                self._look_for_cancel(moment)
-                checked = moment
-        return None
+        """Returns when the job has ended or was handed back. Raises `LostJob` when fenced, or cut off for too long."""
+        while not self._ledger.ended:
+            self._listen()
+            try:
+                self._go_on()
+                self._away_since = None
+            except (Unavailable, StorageFull) as error:
+                self._be_patient(error)
 
-    def _messages(self) -> list[Message]:
+    def _listen(self) -> None:
         # A trainer may still say something of an attempt before this one.
-        return [message for message in self.trainer.messages(POLL_SECONDS) if message["folder"] == self._folder]
+        said = [message for message in self.trainer.messages(POLL_SECONDS) if message["folder"] == self._folder]
+        if said:
+            self._heard = time.monotonic()
+        self._waiting += [message for message in said if message["kind"] != "alive"]
+        # Of what only tells how far training is, the last is enough.
+        last = max((place for place, message in enumerate(self._waiting) if message["kind"] == "progress"), default=-1)
+        self._waiting = [m for place, m in enumerate(self._waiting) if m["kind"] != "progress" or place == last]
 
-    def _look_for_cancel(self, moment: float) -> None:
-        if self._asked_to_cancel_at is None:
-            with told("a cancel could not be looked for"), self.database.read() as session:
-                if jobs.cancel_requested(session, self.held):
-                    self._asked_to_cancel_at = moment
-                    self.trainer.order({"kind": "stop", "folder": self._folder})
-        elif moment - self._asked_to_cancel_at > GRACE_SECONDS:
-            self._end(lambda session: records.cancelled(session, self.held))
-
-    def _record(self, messages: list[Message]) -> bool:
-        """Writes down what was reported, many messages in one transaction; answers whether it was the end."""
-        for start in range(0, len(messages), LONGEST_BATCH):
-            batch = messages[start : start + LONGEST_BATCH]
-
-            def write(session: Session, batch: list[Message] = batch) -> None:
-                for message in batch:
-                    self._take(session, message)
-
-            self._write(write)
-        return any(message["kind"] in ("done", "stopped", "failed") for message in messages)
-
-    def _take(self, session: Session, message: Message) -> None:
-        held = self.held
-        match message["kind"]:
-            case "started":
-                records.started(session, held, message["environment"])
-                self._begun = True
-            case "progress":
-                records.progress(session, held, message["progress"])
-            case "epoch":
-                records.epoch(session, held, message["report"], message["progress"], message["metrics"])
-            case "log":
-                records.log(session, held, message["message"])
-            case "done":
-                files = {name: StoredFile(**file) for name, file in message["files"].items()}
-                records.succeeded(session, held, message["result"], files)
-            case "stopped":
-                records.cancelled(session, held)
-            case "failed":
-                records.failed(session, held, message["code"], message["message"])
-
-    def _lost_trainer(self) -> None:
-        status = self.trainer.exit_status() if self.trainer.gone else None
-        how = "it was silent for too long" if status is None else f"it ended with status {status}"
-        how += " (possibly out of memory)" if status == -9 else ""
-        _LOG.warning("the trainer of %s was lost: %s", self.held.job_id, how)
-
-        def write(session: Session) -> None:
-            if not self._begun:
-                # It never came to the run, which so is not what ended it.
-                jobs.release(session, self.held, after_seconds=RETRY_SECONDS)
-            elif not jobs.crashed(session, self.held, after_seconds=2.0**self.held.crashes):
-                records.failed(session, self.held, "worker_killed", f"the training process was lost three times: {how}")
-
-        self._end(write)
-
-    def _hand_back(self) -> None:
-        def write(session: Session) -> None:
-            # Somebody may have asked to cancel since the last look; a run handed back would wait to hear of it.
-            if jobs.cancel_requested(session, self.held):
-                records.cancelled(session, self.held)
-            else:
-                jobs.release(session, self.held)
-
-        self._end(write)
-
-    def _end(self, write: Callable[[Session], None]) -> None:
-        self.trainer.kill()
-        self._write(write)
-        self._ended = True
-
-    def _write(self, write: Callable[[Session], object]) -> None:
-        patiently(self.database, write)
-
-
-def patiently(database: Database, write: Callable[[Session], object]) -> None:
-    """A fenced write, which may be repeated safely. Raises `LostJob` when the database stays away."""
-    # Past the lease another worker has the job anyway.
-    give_up = time.monotonic() + 0.8 * LEASE_SECONDS
-    while True:
-        try:
-            with database.write() as session:
-                write(session)
+    def _go_on(self) -> None:
+        moment = time.monotonic()
+        while self._waiting and not self._ledger.ended:
+            self._write_down(self._waiting[:LONGEST_BATCH])
+        if self._ledger.ended:
             return
-        except (Unavailable, StorageFull) as error:
-            if time.monotonic() > give_up:
-                raise LostJob(f"the database was away for too long: {error.detail}") from error
-            time.sleep(WRITE_AGAIN_SECONDS)
+        if self.trainer.gone:
+            self._end(self._ledger.trainer_lost, self._how_it_ended())
+        elif moment - self._heard > SILENCE_SECONDS:
+            self._end(self._ledger.trainer_lost, "it was silent for too long")
+        elif self._told_at is not None and moment - self._told_at > GRACE_SECONDS:
+            self._end(self._ledger.stopped)
+        elif self.stop.is_set() and not self._ledger.began:
+            # It has nothing yet that would be worth a checkpoint.
+            self._end(self._ledger.stopped)
+        else:
+            self._keep(moment)
 
+    def _keep(self, moment: float) -> None:
+        if moment - self._renewed > self._heartbeat:
+            self._write(lambda session: None)
+            self._report_alive()
+        elif moment - self._looked > CANCEL_POLL_SECONDS and not self._ledger.cancel:
+            self._looked = moment
+            with self.database.read() as session:
+                self._ledger.cancel = jobs.cancel_requested(session, self.held)
+        if self._told_at is None and (self._ledger.cancel or self.stop.is_set()):
+            self._told_at = moment
+            self.trainer.order({"kind": "stop", "folder": self._folder})
 
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    """Logs a database that is away for now instead of ending the worker."""
-    try:
-        yield
-    except (Unavailable, StorageFull, LostJob) as error:
-        _LOG.warning("%s: %s", what, error.detail)
+    def _write_down(self, messages: list[Message]) -> None:
+        ends = any(message["kind"] in ENDS for message in messages)
+        self._write(lambda session: self._ledger.take(session, messages))
+        del self._waiting[: len(messages)]
+        if ends:
+            self._ledger.ended = True
+            reach("end-committed", self._folder)
+        if self._ledger.replaced:
+            reach("checkpoint-committed", self._folder)
+            self._remove_replaced()
+
+    def _end(self, write: Callable[..., None], *details: str) -> None:
+        self.trainer.kill()
+        self._write(lambda session: write(session, *details))
+        self._ledger.ended = True
+
+    def _write(self, write: Callable[[Session], None]) -> None:
+        """One transaction, which first renews the lease: so it is not begun by somebody who has lost the job."""
+        moment = time.monotonic()
+        self._ledger.replaced = []
+        with self.database.write() as session:
+            self._ledger.cancel = jobs.heartbeat(session, self.held)
+            write(session)
+        self._renewed = moment
+
+    def _remove_replaced(self) -> None:
+        for key in self._ledger.replaced:
+            try:
+                self.blobs.remove(key)
+            except (OSError, DropnormError) as error:
+                _LOG.warning("an old checkpoint stays until it is swept: %s", error)
+
+    def _be_patient(self, error: DropnormError) -> None:
+        moment = time.monotonic()
+        if self._away_since is None:
+            self._away_since = moment
+            _LOG.warning("%s: %s; what is reported meanwhile waits", self.held.job_id, error.detail)
+        patience = LEAVE_SECONDS if self.stop.is_set() else AWAY_SECONDS
+        if moment - self._away_since > patience:
+            raise LostJob(f"{self.held.job_id} is given up: {error.detail}") from error
+        time.sleep(WRITE_AGAIN_SECONDS)
+
+    def _how_it_ended(self) -> str:
+        status = self.trainer.exit_status()
+        return f"it ended with status {status}" + (" (possibly out of memory)" if status == -9 else "")

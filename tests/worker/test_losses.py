@@ -21,7 +21,7 @@ def test_a_run_whose_trainer_is_killed_goes_on_as_another_attempt(
     place.in_the_middle(run_id)
     standing.trainer(run_id).kill()
     run = place.ended(run_id)
-    assert (run.job.status, run.job.attempt, run.job.crashes) == ("succeeded", 2, 1)
+    assert (run.job.status, run.job.attempt, run.job.crashes) == ("succeeded", 2, 0)
     assert place.digests(run_id) == undisturbed
     assert {file.key.split("/")[2] for file in place.files(run_id).values()} == {"attempt-2"}
     assert ends(place, run_id) == 1
@@ -56,7 +56,7 @@ def test_a_killed_worker_leaves_no_orphan_and_another_takes_its_run_over(
             assert quiet_place.run(run_id).job.status == "running"
             quiet_place.expire(run_id)
             run = quiet_place.ended(run_id)
-    assert (run.job.status, run.job.attempt, run.job.crashes) == ("succeeded", 2, 1)
+    assert (run.job.status, run.job.attempt, run.job.crashes) == ("succeeded", 2, 0)
     assert quiet_place.digests(run_id) == undisturbed
     assert ends(quiet_place, run_id) == 1
 

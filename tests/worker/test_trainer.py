@@ -1,7 +1,6 @@
 """The trainer as a process of its own, and who listens to it."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -10,14 +9,13 @@ import torch
 from sqlalchemy import text
 
 from app.storage import jobs
-from app.storage.database import Session
 from app.storage.jobs import Claim
 from app.worker.channel import Message
 from app.worker.orders import Order, order_for
 from app.worker.process import Trainer
 from app.worker.trainer import failure
-from app.worker.watch import Watch, patiently
-from tests.worker.conftest import flowers
+from app.worker.watch import Watch
+from tests.worker.conftest import EPOCHS, LONG, flowers
 from tests.worker.processes import until
 from tests.worker.workplace import WorkerProcess, Workplace
 
@@ -35,7 +33,7 @@ def taken(workplace: Workplace) -> tuple[Claim, Order]:
     with workplace.database.write() as session:
         held = jobs.claim(session, "test")
         assert held is not None
-        return held, order_for(session, held, str(workplace.data_dir))
+        return held, order_for(session, held, str(workplace.data_dir), 5.0)
 
 
 def ordered(order: Order) -> Message:
@@ -57,7 +55,7 @@ def test_what_a_trainer_still_says_of_an_earlier_attempt_changes_nothing(
     held, order = taken(quiet_place)
     trainer.order(ordered(abandoned))
     trainer.order(ordered(order))
-    Watch(quiet_place.database, held, order.folder, trainer, threading.Event(), lambda: None).run()
+    Watch(quiet_place.database, quiet_place.blobs, held, order.folder, trainer, threading.Event(), lambda: None).run()
     assert (quiet_place.run(later).job.status, quiet_place.epochs(later)) == ("succeeded", 4)
     assert {file.key.split("/")[1] for file in quiet_place.files(later).values()} == {later}
     assert (quiet_place.run(earlier).job.status, quiet_place.epochs(earlier)) == ("running", 0)
@@ -102,22 +100,22 @@ def test_a_run_whose_order_the_database_cannot_tell_now_is_put_off(quiet_place: 
     assert (run.job.status, run.job.crashes) == ("succeeded", 0)
 
 
-def test_a_write_waits_between_its_tries_while_the_database_is_away(quiet_place: Workplace) -> None:
-    run_id = quiet_place.submit(quiet_place.add(flowers()))
-    held, _ = taken(quiet_place)
-    tries: list[float] = []
-
-    def write(session: Session) -> None:
-        tries.append(time.monotonic())
-        jobs.release(session, held)
-
-    rename(quiet_place, "jobs", "away")
-    back = threading.Timer(1.2, rename, (quiet_place, "away", "jobs"))
-    back.start()
-    patiently(quiet_place.database, write)
-    back.join()
-    assert 2 <= len(tries) <= 4
-    assert quiet_place.run(run_id).job.status == "queued"
+def test_what_is_reported_while_the_database_is_away_waits_and_nothing_is_lost(
+    quiet_place: Workplace, undisturbed: dict[str, str]
+) -> None:
+    run_id = quiet_place.submit(quiet_place.add(flowers()), **LONG)
+    with WorkerProcess(quiet_place) as worker:
+        quiet_place.in_the_middle(run_id)
+        trainer = worker.trainer(run_id)
+        rename(quiet_place, "jobs", "away")
+        # The trainer ends meanwhile, with all its reports waiting.
+        until(lambda: "waiting" in " ".join(trainer.cmdline()), 60)
+        rename(quiet_place, "away", "jobs")
+        run = quiet_place.ended(run_id)
+    assert (run.job.status, run.job.attempt) == ("succeeded", 1)
+    assert quiet_place.digests(run_id) == undisturbed
+    told = [event.data["epoch"] for event in quiet_place.events(run_id) if event.kind == "epoch"]
+    assert told == list(range(1, EPOCHS + 1))
 
 
 def test_an_allocator_that_finds_no_room_is_told_as_out_of_memory() -> None:

@@ -1,0 +1,97 @@
+"""What a watch writes down of one attempt: each report, and each of the ways in which an attempt can end."""
+
+import logging
+import random
+
+from app.failpoints import reach
+from app.storage import jobs, records
+from app.storage.blobs import StoredFile
+from app.storage.checkpoints import Checkpoint
+from app.storage.database import Session
+from app.storage.jobs import LONGEST_DELAY_SECONDS, Claim
+from app.worker.channel import Message
+
+ENDS = ("done", "stopped", "failed")
+RETRIED = ("storage_full",)
+"""What is not the run's own fault, and may be over the next time."""
+_LOG = logging.getLogger("dropnorm.worker")
+
+
+def delay(tries: int) -> float:
+    """Seconds to wait before try `tries` + 1: twice as long each time, five minutes at most, never all at once."""
+    return min(LONGEST_DELAY_SECONDS, 2.0 ** min(tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+
+class Ledger:
+    """Writes for the job in `held`, always in a transaction that has just renewed its lease.
+
+    `cancel`: somebody asked for it. `began`: the trainer has come to the run. `replaced`: keys of checkpoints that the
+    last transaction made needless.
+    """
+
+    def __init__(self, held: Claim) -> None:
+        self._held = held
+        self.cancel = self.began = self.ended = False
+        self.replaced: list[str] = []
+
+    def take(self, session: Session, messages: list[Message]) -> None:
+        """Writes messages down in their order."""
+        for message in messages:
+            self._take(session, message)
+
+    def stopped(self, session: Session) -> None:
+        """The trainer has stopped, as it was asked to."""
+        if self.cancel:
+            records.cancelled(session, self._held)
+        else:
+            jobs.release(session, self._held)
+
+    def trainer_lost(self, session: Session, how: str) -> None:
+        """The trainer is gone or was silent for too long; its run is tried again while its budget of crashes lasts."""
+        held = self._held
+        _LOG.warning("the trainer of %s was lost: %s", held.job_id, how)
+        if self.cancel:
+            records.cancelled(session, held)
+        elif not self.began:
+            # It never came to the run, which so is not what ended it.
+            jobs.release(session, held, after_seconds=delay(held.attempt))
+        elif not jobs.crashed(session, held, after_seconds=delay(held.crashes)):
+            what = f"the training process was lost {held.max_crashes} times with no checkpoint in between: {how}"
+            records.failed(session, held, "worker_killed", what)
+
+    def _take(self, session: Session, message: Message) -> None:
+        held = self._held
+        match message["kind"]:
+            case "started":
+                records.started(session, held, message["environment"])
+                self.began = True
+            case "progress":
+                records.progress(session, held, message["progress"])
+            case "epoch":
+                records.epoch(session, held, message["report"], message["progress"], message["metrics"])
+            case "log":
+                records.log(session, held, message["message"], once=message.get("once", False))
+            case "checkpoint":
+                self._checkpoint(session, message)
+            case _:
+                self._end(session, message)
+
+    def _checkpoint(self, session: Session, message: Message) -> None:
+        made = Checkpoint(StoredFile(**message["file"]), message["phase"], message["epoch"], message["step"])
+        self.replaced += records.checkpoint(session, self._held, made)
+        reach("checkpoint-within", made.file.key)
+
+    def _end(self, session: Session, message: Message) -> None:
+        held = self._held
+        if self.cancel or message["kind"] == "stopped":
+            # Whoever asked to cancel was told that it is accepted: that stands, also where training is just done.
+            self.stopped(session)
+        elif message["kind"] == "done":
+            files = {name: StoredFile(**file) for name, file in message["files"].items()}
+            records.succeeded(session, held, message["result"], files)
+        elif message["code"] in RETRIED:
+            records.log(session, held, f"put off: {message['message']}", once=True)
+            jobs.release(session, held, after_seconds=delay(held.attempt))
+        else:
+            records.failed(session, held, message["code"], message["message"])
+        reach("end-within", held.job_id)
