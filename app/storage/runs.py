@@ -26,6 +26,7 @@ class Submission:
     model: str
     training: TrainingSettings
     tags: list[str]
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def submit(session: Session, project: str, wanted: Submission) -> RunRow:
     for dataset_id in (wanted.dataset_id, wanted.validation_dataset_id):
         if dataset_id is not None:
             datasets.hold(session, project, dataset_id)
-    job = jobs.add(session, project, "run")
+    job = jobs.add(session, project, "run", wanted.priority)
     run = RunRow(
         id=new_id("run"),
         project=project,

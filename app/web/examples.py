@@ -39,6 +39,7 @@ RUN_REQUEST: Json = {
     "network": TABLE_NETWORK,
     "model": "flowers",
     "training": {"epochs": 30, "batch_size": 2, "seed": 7, "validation": {"fraction": 0.25}},
+    "priority": 10,
 }
 DATASET: Json = {
     "id": "ds_3k1r0q5v9x2m7c4n8b6z",
@@ -111,6 +112,7 @@ EPOCHS: Json = {"epochs": [EPOCH]}
 RUN: Json = {
     "id": "run_7h2m9d4k1x8c5v3b6n0q",
     "status": "queued",
+    "priority": 10,
     "attempt": 0,
     "resumed_from": None,
     "dataset": "ds_3k1r0q5v9x2m7c4n8b6z",

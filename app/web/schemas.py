@@ -13,6 +13,7 @@ from app.domain.plan.settings import TrainingSettings
 from app.domain.strict import Strict
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(strict=False, max_length=20)]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Item = TypeVar("Item")
 
@@ -93,7 +94,10 @@ class NetworkCheckView(View):
 
 
 class RunRequest(Strict):
-    """`network` is the id of a stored one, or a whole network in place."""
+    """`network` is the id of a stored one, or a whole network in place.
+
+    Runs of a higher `priority` are taken first, and equal ones in the order in which they were submitted.
+    """
 
     dataset: Annotated[str, Field(min_length=1, max_length=100)]
     network: Annotated[
@@ -102,9 +106,8 @@ class RunRequest(Strict):
     ]
     model: ModelName | None = None
     training: TrainingSettings = TrainingSettings()
-    tags: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(strict=False, max_length=20)
-    ] = ()
+    tags: Tags = ()
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
 
 
 class RunErrorView(View):
@@ -115,6 +118,7 @@ class RunErrorView(View):
 class RunView(View):
     id: str
     status: Status
+    priority: int
     attempt: int
     resumed_from: str | None
     dataset: str

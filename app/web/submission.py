@@ -71,6 +71,7 @@ def plan(blobs: Blobs, asked: Asked, wanted: RunRequest) -> Plan:
         model=_model_name(wanted.model, asked.data.name),
         training=training.model_copy(update={"loss": loss}),
         tags=list(wanted.tags),
+        priority=wanted.priority,
     )
     return Plan(submission, preparation, findings)
 

@@ -85,6 +85,7 @@ def run_view(row: RunRow) -> RunView:
     return RunView(
         id=row.id,
         status=job.status,
+        priority=job.priority,
         attempt=job.attempt,
         resumed_from=row.resumed_from,
         dataset=row.dataset_id,
