@@ -39,8 +39,8 @@ class Filters:
     tag: str | None = None
 
 
-def submit(session: Session, project: str, wanted: Submission) -> RunRow:
-    """Records the run and puts its job on the queue, in the caller's one transaction.
+def submit(session: Session, project: str, wanted: Submission, run_id: str | None = None) -> RunRow:
+    """Records the run, under `run_id` or an id of its own, and puts its job on the queue, in the caller's transaction.
 
     Raises `NotFound` for a dataset that was deleted meanwhile.
     """
@@ -49,7 +49,7 @@ def submit(session: Session, project: str, wanted: Submission) -> RunRow:
             datasets.hold(session, project, dataset_id)
     job = jobs.add(session, project, "run", wanted.priority)
     run = RunRow(
-        id=new_id("run"),
+        id=run_id or new_id("run"),
         project=project,
         job=job,
         dataset_id=wanted.dataset_id,

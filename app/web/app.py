@@ -11,7 +11,7 @@ from app.web.access import Access
 from app.web.context import Context
 from app.web.docs import add_docs
 from app.web.openapi import document_of
-from app.web.routes import datasets, health, models, networks, run_files, runs
+from app.web.routes import datasets, health, models, networks, run_files, run_resume, runs
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -40,7 +40,7 @@ def create_app(context: Context, version: str) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
-    for router in (datasets.router, networks.router, runs.router, run_files.router, models.router):
+    for router in (datasets.router, networks.router, runs.router, run_resume.router, run_files.router, models.router):
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
     add_docs(app)

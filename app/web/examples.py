@@ -129,6 +129,13 @@ RUN: Json = {
     "started_at": None,
     "finished_at": None,
 }
+RESUME_REQUEST: Json = {"epochs": 60, "training": {"optimizer": {"name": "adam", "learning_rate": 0.0005}}}
+RESUMED_RUN: Json = {
+    **RUN,
+    "id": "run_4b6n0q7h2m9d1x8c5v3k",
+    "resumed_from": RUN["id"],
+    "training": {**RUN["training"], **RESUME_REQUEST["training"], "epochs": 60},
+}
 MODEL: Json = {
     "name": "flowers",
     "aliases": {"serving": 1},

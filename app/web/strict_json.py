@@ -48,14 +48,15 @@ def read_json(body: bytes) -> Any:
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON body has passed `read_json` before FastAPI sees it."""
+    """A route whose JSON body has passed `read_json` before FastAPI sees it. One that is optional may be empty."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_body = self.body_field is not None
+        optional = self.body_field is not None and not self.body_field.field_info.is_required()
 
         async def strict(request: Request) -> Response:
-            if takes_body:
+            if takes_body and (not optional or await request.body()):
                 media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if media_type != "application/json":
                     raise UnsupportedType(f"send application/json; received {shown(media_type) or 'no Content-Type'}")

@@ -9,7 +9,8 @@ from app.domain.network.spec import NetworkSpec
 from app.domain.plan.findings import Finding, find
 from app.errors import FieldError, InvalidNetwork
 from app.storage import datasets, networks
-from app.storage.tables import DatasetRow, NetworkRow, RunRow
+from app.storage.inherited_epochs import INHERITED
+from app.storage.tables import DatasetRow, EpochRow, NetworkRow, RunRow
 from app.web.moments import moment, moment_or_none
 from app.web.schemas import (
     ClassView,
@@ -102,6 +103,11 @@ def run_view(row: RunRow) -> RunView:
         started_at=moment_or_none(job.started_at),
         finished_at=moment_or_none(job.finished_at),
     )
+
+
+def epoch_view(row: EpochRow) -> dict[str, Any]:
+    """An epoch's report; only those of the run that this one goes on from say so."""
+    return {**row.report, "inherited": True} if row.attempt == INHERITED else row.report
 
 
 def epoch_table(reports: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:

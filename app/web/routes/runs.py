@@ -16,7 +16,7 @@ from app.web.schemas import EpochsView, PageView, RunCheckView, RunRequest, RunV
 from app.web.strict_json import StrictRoute
 from app.web.submission import check_view, gather, plan
 from app.web.tables import csv_answer, wants_csv
-from app.web.views import epoch_table, run_view
+from app.web.views import epoch_table, epoch_view, run_view
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute)
 RunBody = Annotated[RunRequest, Body(openapi_examples={"penguins": {"value": RUN_REQUEST}})]
@@ -103,9 +103,10 @@ def get_run(run_id: str, parts: Parts, project: Project) -> RunView:
 )
 def get_metrics(request: Request, run_id: str, session: Reading, project: Project) -> EpochsView | Response:
     """`train` is what the optimiser saw (dropout on, batch statistics); `train_eval` is the same rows in eval mode;
-    `validation` is held-out rows in eval mode. `Accept: text/csv` gives a table."""
+    `validation` is held-out rows in eval mode. Epochs that a resumed run has from the run before it say `inherited`:
+    true; no others have that key. `Accept: text/csv` gives a table."""
     runs.get(session, project, run_id)
-    reports = [row.report for row in runs.epochs(session, run_id)]
+    reports = [epoch_view(row) for row in runs.epochs(session, run_id)]
     return csv_answer(*epoch_table(reports)) if wants_csv(request) else EpochsView(epochs=reports)
 
 
