@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from app.errors import Conflict
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -27,6 +29,7 @@ KEY, DIGEST = "checkpoint_key", "checkpoint_sha256"
 
 
 def upgrade() -> None:
+    _refuse_nonsense()
     op.create_table(
         "checkpoints",
         sa.Column("run_id", sa.String(length=40), nullable=False),
@@ -66,6 +69,19 @@ def downgrade() -> None:
         datasets.drop_column("stored_bytes")
     _change_jobs(NEW_CHECKS, OLD_CHECKS, add=[sa.Column(KEY, sa.String(200)), sa.Column(DIGEST, sa.String(64))])
     op.drop_table("checkpoints")
+
+
+def _refuse_nonsense() -> None:
+    """Raises `Conflict` that names jobs which break a new check, before anything is changed."""
+    jobs = sa.table("jobs", sa.column("id"))
+    for name, check in NEW_CHECKS.items():
+        query = sa.select(jobs.c.id).where(sa.text(f"NOT ({check})")).order_by(jobs.c.id).limit(5)
+        if broken := op.get_bind().execute(query).scalars().all():
+            raise Conflict(
+                f"the database stays at 0001: these rows of jobs are not as `{check}` wants: {', '.join(broken)}; "
+                "mend or delete them and migrate again",
+                code=f"rows_break_{name}",
+            )
 
 
 def _change_jobs(
