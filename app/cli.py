@@ -1,10 +1,10 @@
-"""The command line: `dropnorm serve`, `worker`, `migrate`, `demo`."""
+"""The command line: `dropnorm serve`, `worker`, `migrate`, `sweep`, `demo`."""
 
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +68,31 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     with _told():
         _migrate(load(data_dir=data_dir, database_url=database_url))
     typer.echo("the database is up to date")
+
+
+@app.command()
+def sweep(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    grace_seconds: Annotated[
+        float,
+        typer.Option(min=0, help="What is younger may get its row yet, and stays. 0 while the service is stopped."),
+    ] = 3600.0,
+) -> None:
+    """Remove what no row needs: files of lost attempts and uploads, old keys. Workers do so by themselves."""
+    with _told():
+        settings = load(data_dir=data_dir, database_url=database_url)
+        if not settings.data_dir.is_dir():
+            raise SettingsError(f"DROPNORM_DATA_DIR {settings.data_dir} is not there")
+        from app.storage import revision
+        from app.storage.blobs import Blobs
+        from app.storage.database import Database
+        from app.storage.sweep import sweep as swept
+
+        with closing(Database(settings.database)) as database:
+            if not revision.is_current(database):
+                raise SettingsError("the database is not of this version; `dropnorm migrate` brings it up to date")
+            typer.echo(f"removed {swept(database, Blobs(settings.data_dir), grace_seconds)}")
 
 
 @app.command()

@@ -5,6 +5,7 @@ A key is a relative path made by the service itself, such as `runs/run_x/attempt
 
 import errno
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -19,6 +20,7 @@ from app.failpoints import reach
 
 CHUNK_BYTES = 1 << 20
 LEAST_FREE_BYTES = 100 << 20
+_LOG = logging.getLogger("dropnorm.storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class Blobs:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def incoming(self) -> Path:
-        """A new empty folder on the same file system, to work in before publication."""
-        folder = self.root / "incoming" / secrets.token_hex(8)
+        """A new empty folder on the same file system, to work in before publication. Its name is its own for ever."""
+        folder = self.root / "incoming" / secrets.token_hex(16)
         folder.mkdir()
         return folder
 
@@ -109,15 +111,17 @@ class Blobs:
         return self._path(key)
 
     def remove(self, key: str) -> None:
-        """Removes a published file or folder, if it is there. Its row must be gone before."""
+        """Removes a published file or folder, if it is there. Its row must be gone before: the sweep takes the rest."""
         path = self._path(key)
-        if path.is_dir():
-            # Out of sight in one step, so that a reader never finds half a folder.
-            gone = self.root / "incoming" / secrets.token_hex(8)
-            path.rename(gone)
-            shutil.rmtree(gone)
-        else:
-            path.unlink(missing_ok=True)
+        try:
+            if path.is_dir():
+                # Out of sight in one step, so that a reader never finds half a folder.
+                path = path.rename(self.root / "incoming" / secrets.token_hex(16))
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            _LOG.warning("%s cannot be removed, and is left to the sweep: %s", key, error.strerror)
 
     def has_room(self) -> bool:
         """Whether enough is free to begin something: 100 MB, or a twentieth of a small disk."""

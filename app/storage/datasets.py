@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,13 @@ def content_key(sha256: str, suffix: str, request: ReadRequest) -> str:
     return hashlib.sha256(order.encode()).hexdigest()
 
 
-def new_folder() -> str:
-    """A key that no folder had before: what is deleted can never be mistaken for what is published."""
-    return f"datasets/{new_id('columns')}"
+def new_folder(work: Path) -> str:
+    """A key that no folder had before: what is deleted can never be mistaken for what is published.
+
+    It carries the name of the folder `work` in which its columns were made: while that is locked, the sweep knows that
+    the row is still to come.
+    """
+    return f"datasets/columns_{work.name}"
 
 
 def stored(session: Session, content: str) -> DatasetRow | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -43,15 +43,19 @@ def reserve(session: Session, project: str, key: str, digest: str) -> Answer | N
     Of many at once, one takes it; the others wait here for its commit and get its answer.
     """
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    taken = session.execute(
+    moment = select(now()).scalar_subquery()
+    take = (
         insert(IdempotencyRow)
-        .values(
-            project=project, key=key, digest=digest, status=0, answer={}, created_at=select(now()).scalar_subquery()
-        )
+        .values(project=project, key=key, digest=digest, status=0, answer={}, created_at=moment)
         .on_conflict_do_nothing()
         .returning(IdempotencyRow.key)
-    ).one_or_none()
-    return None if taken else find(session, project, key, digest)
+    )
+    while session.execute(take).one_or_none() is None:
+        first = find(session, project, key, digest)
+        if first is not None:
+            return first
+        # It was forgotten for its age in between, and is free after all.
+    return None
 
 
 def keep(session: Session, project: str, key: str, answer: Answer) -> None:
@@ -59,3 +63,16 @@ def keep(session: Session, project: str, key: str, answer: Answer) -> None:
     row = session.get(IdempotencyRow, (project, key))
     assert row is not None, "reserve() comes first"
     row.status, row.location, row.answer = answer.status, answer.location, answer.body
+
+
+def forget(session: Session, older_than_seconds: float, limit: int) -> int:
+    """Deletes some of the keys that are older than that; answers how many."""
+    # Of several processes that do so at once, each takes what the others have not.
+    old = (
+        select(IdempotencyRow.project, IdempotencyRow.key)
+        .where(IdempotencyRow.created_at < now() - older_than_seconds)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    gone = delete(IdempotencyRow).where(tuple_(IdempotencyRow.project, IdempotencyRow.key).in_(old))
+    return len(session.execute(gone.returning(IdempotencyRow.key)).all())

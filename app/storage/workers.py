@@ -1,6 +1,8 @@
 """When workers were last seen."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.storage.database import now
@@ -8,10 +10,25 @@ from app.storage.tables import WorkerRow
 
 
 def seen(session: Session, worker_id: str, project: str) -> None:
-    """Notes that a worker is alive."""
-    session.merge(WorkerRow(id=worker_id, project=project, seen_at=session.scalar(select(now())) or 0.0))
+    """Notes that a worker is alive, whether it was known or is forgotten by now."""
+    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+    moment = select(now()).scalar_subquery()
+    statement = insert(WorkerRow).values(id=worker_id, project=project, seen_at=moment)
+    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": moment}))
 
 
 def seen_within(session: Session, seconds: float) -> bool:
     """Whether any worker was seen so lately."""
     return session.scalar(select(WorkerRow.id).where(WorkerRow.seen_at > now() - seconds).limit(1)) is not None
+
+
+def forget(session: Session, unseen_seconds: float, limit: int) -> int:
+    """Deletes some of the workers that were not seen for so long; answers how many."""
+    # Of several processes that do so at once, each takes what the others have not.
+    old = (
+        select(WorkerRow.id)
+        .where(WorkerRow.seen_at < now() - unseen_seconds)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return len(session.execute(delete(WorkerRow).where(WorkerRow.id.in_(old)).returning(WorkerRow.id)).all())

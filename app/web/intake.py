@@ -124,7 +124,7 @@ def _publish(parts: Context, intake: Intake, folder: Path) -> tuple[str, list[St
         if intake.received.filename == INLINE:
             raise _pointed(error) from None
         raise
-    key = datasets.new_folder()
+    key = datasets.new_folder(folder)
     return key, parts.blobs.publish_folder(output, key), schema
 
 

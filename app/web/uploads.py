@@ -2,9 +2,6 @@
 
 import asyncio
 import hashlib
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +11,7 @@ from starlette.requests import Request
 
 from app.errors import FieldError, Invalid, Malformed, UnsupportedType, shown
 from app.ingest.formats import format_of
-from app.storage.blobs import Blobs, disk_full_told
+from app.storage.blobs import disk_full_told
 
 FIELDS = frozenset({"name", "target", "task", "columns"})
 MAX_FIELD_BYTES = 1 << 20
@@ -31,16 +28,6 @@ class Received:
     sha256: str = ""
     bytes: int = 0
     fields: dict[str, str] = field(default_factory=dict)
-
-
-@contextmanager
-def work_folder(blobs: Blobs) -> Iterator[Path]:
-    """A folder to receive and read in, removed at the end whatever happens."""
-    folder = blobs.incoming()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def receive(request: Request, folder: Path) -> Received:

@@ -11,17 +11,18 @@ from types import TracebackType
 from typing import Any
 
 import psutil
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.domain.data.columns import LAYOUT, Columns
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
+from app.failpoints import VARIABLE
 from app.storage import datasets, events, jobs, migrations, models, runs, workers
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.database import Database
 from app.storage.datasets import Upload
 from app.storage.runs import Submission
-from app.storage.tables import DatasetRow, EventRow, RunRow
+from app.storage.tables import ArtifactRow, CheckpointRow, DatasetRow, EventRow, RunRow
 from tests.worker.processes import until
 
 PROJECT = "default"
@@ -35,12 +36,13 @@ LAYERS = [
 
 
 class Workplace:
-    """Where workers meet runs, without any web."""
+    """Where workers meet runs, without any web; on SQLite in its folder, or on the empty database at `url`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.data_dir = folder / "data"
         self.blobs = Blobs(self.data_dir)
-        self.database = Database(f"sqlite:///{self.data_dir / 'dropnorm.db'}")
+        self.url = url or f"sqlite:///{self.data_dir / 'dropnorm.db'}"
+        self.database = Database(self.url)
         migrations.upgrade(self.database)
 
     def add(self, columns: Columns) -> str:
@@ -48,7 +50,7 @@ class Workplace:
         work = self.blobs.incoming()
         for name in LAYOUT:
             (work / f"{name}.bin").write_bytes(getattr(columns, name).tobytes())
-        folder = datasets.new_folder()
+        folder = datasets.new_folder(work)
         files = self.blobs.publish_folder(work, folder)
         with self.database.write() as session:
             upload = Upload("5" * 64, 1, "c" * 64)
@@ -107,6 +109,13 @@ class Workplace:
             statement = text("UPDATE jobs SET lease_until = lease_until - 1000 WHERE id = :id")
             session.execute(statement, {"id": self.run(run_id).job_id})
 
+    def unnamed(self) -> set[str]:
+        """The files of runs that no row names."""
+        with self.database.read() as session:
+            named = set(session.scalars(select(ArtifactRow.key))) | set(session.scalars(select(CheckpointRow.key)))
+        there = {str(path.relative_to(self.data_dir)) for path in (self.data_dir / "runs").rglob("*") if path.is_file()}
+        return there - named
+
     def writable(self) -> bool:
         """Whether nobody holds the write lock now."""
         try:
@@ -136,12 +145,17 @@ class Workplace:
 
 
 class WorkerProcess:
-    """A `dropnorm worker` in a session of its own, killed at the end of the `with`, its trainer with it."""
+    """A `dropnorm worker` in a session of its own, killed at the end of the `with`, its trainer with it.
 
-    def __init__(self, workplace: Workplace) -> None:
+    `settings` are `DROPNORM_` variables in lower case; `failpoint` is where it is to die (see `app.failpoints`).
+    """
+
+    def __init__(self, workplace: Workplace, failpoint: str = "", **settings: str) -> None:
         self.workplace = workplace
         given = {name: value for name, value in os.environ.items() if not name.startswith("DROPNORM_")}
-        command = [sys.executable, "-m", "app.cli", "worker", "--data-dir", str(workplace.data_dir)]
+        settings = {"data_dir": str(workplace.data_dir), "database_url": workplace.url, **settings}
+        given |= {f"DROPNORM_{name.upper()}": value for name, value in settings.items()} | {VARIABLE: failpoint}
+        command = [sys.executable, "-m", "app.cli", "worker"]
         self.process = subprocess.Popen(command, env=given, start_new_session=True)
 
     def __enter__(self) -> "WorkerProcess":

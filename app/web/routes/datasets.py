@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.storage import datasets, idempotency, quotas
+from app.storage.workfolders import work_folder
 from app.web.answers import respond
 from app.web.context import Context
 from app.web.dependencies import DIGITS, IdempotencyKey, Page, Parts, Project, Reading
@@ -15,7 +16,6 @@ from app.web.preview import preview
 from app.web.problems import kept, problems
 from app.web.schemas import DatasetView, PageView, RowsView
 from app.web.strict_json import StrictRoute
-from app.web.uploads import work_folder
 from app.web.views import dataset_view
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=StrictRoute)

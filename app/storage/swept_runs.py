@@ -1,0 +1,100 @@
+"""What the sweep takes of runs: folders of runs that are gone, and what attempts left behind that are over."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.storage import jobs
+from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.storage.tables import ArtifactRow, CheckpointRow, JobRow, RunRow
+from app.storage.trees import (
+    Removed,
+    batches,
+    changed_at,
+    children,
+    failures_told,
+    files_under,
+    key_of,
+    remove,
+    remove_empty,
+)
+
+ATTEMPT = re.compile(r"attempt-([0-9]{1,9})", re.ASCII)
+INHERITED = "inherited"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The status of a run's job, and its latest attempt."""
+
+    status: str
+    attempt: int
+
+    @property
+    def ended(self) -> bool:
+        return self.status in jobs.ENDED
+
+    def over(self, name: str) -> bool:
+        """Whether a folder of the run is an attempt's that can publish nothing any more."""
+        found = ATTEMPT.fullmatch(name)
+        if found is None or self.ended:
+            return found is not None
+        # An attempt of a higher number is not known here, as after a restored backup: it may begin any moment.
+        number = int(found[1])
+        return number < self.attempt or (number == self.attempt and self.status != "running")
+
+
+def sweep_runs(database: Database, blobs: Blobs, before: float, removed: Removed) -> None:
+    """Sweeps `runs/`. What a run inherits is left alone where it changed after `before`, in seconds since 1970."""
+    folders = [path for path in children(blobs.root / "runs") if path.name.startswith("run_")]
+    for batch in batches(folders):
+        # Files first, rows second. An attempt that is over when its row is read never holds its job again, and what
+        # it named it named before it was over: so a file that was there before and has no row now never gets one.
+        # The other way round, an attempt could publish and end in between.
+        listed: dict[Path, list[Path]] = {}
+        for folder in batch:
+            with failures_told(blobs.root, folder):
+                listed[folder] = list(files_under(folder))
+        states, named = _rows(database, [folder.name for folder in batch])
+        for folder, files in listed.items():
+            with failures_told(blobs.root, folder):
+                state = states.get(folder.name)
+                if state is None:
+                    _sweep_unknown(folder, before, removed)
+                else:
+                    unnamed = [file for file in files if key_of(blobs.root, file) not in named]
+                    _sweep_known(folder, unnamed, state, before, removed)
+
+
+def _rows(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, State], set[str]]:
+    """The state of each run that there is, and the keys of all files that these runs name."""
+    with database.read() as session:
+        # States before names: on PostgreSQL each statement sees what was committed when it began.
+        query = select(RunRow.id, JobRow.status, JobRow.attempt).join(JobRow, RunRow.job_id == JobRow.id)
+        states = {row[0]: State(row[1], row[2]) for row in session.execute(query.where(RunRow.id.in_(run_ids)))}
+        artifacts = session.scalars(select(ArtifactRow.key).where(ArtifactRow.run_id.in_(run_ids))).all()
+        checkpoints = session.scalars(select(CheckpointRow.key).where(CheckpointRow.run_id.in_(run_ids))).all()
+    return states, {*artifacts, *checkpoints}
+
+
+def _sweep_unknown(folder: Path, before: float, removed: Removed) -> None:
+    # Whoever was given an attempt had read the run's row, so that is gone; what a run inherits comes before its row.
+    if any(ATTEMPT.fullmatch(part.name) for part in children(folder)) or changed_at(folder) <= before:
+        remove(folder, removed)
+
+
+def _sweep_known(folder: Path, unnamed: Sequence[Path], state: State, before: float, removed: Removed) -> None:
+    for file in unnamed:
+        part = file.relative_to(folder).parts[0]
+        if state.over(part) or (part == INHERITED and changed_at(file) <= before):
+            remove(file, removed)
+    for child in children(folder):
+        if state.over(child.name):
+            remove_empty(child, removed)
+    if state.ended:
+        # Before that, the next attempt may be about to make its folder in it.
+        remove_empty(folder, removed)
