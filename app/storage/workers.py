@@ -19,7 +19,9 @@ def seen(session: Session, worker_id: str, project: str) -> None:
 
 def seen_within(session: Session, seconds: float) -> bool:
     """Whether any worker was seen so lately."""
-    return session.scalar(select(WorkerRow.id).where(WorkerRow.seen_at > now() - seconds).limit(1)) is not None
+    # One that was seen in the future was seen by a clock that was put back since.
+    lately = WorkerRow.seen_at.between(now() - seconds, now() + seconds)
+    return session.scalar(select(WorkerRow.id).where(lately).limit(1)) is not None
 
 
 def forget(session: Session, unseen_seconds: float, limit: int) -> int:
