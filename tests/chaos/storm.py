@@ -1,0 +1,198 @@
+"""The disturbances, drawn by a seeded generator, while a crew of workers computes the runs of an arena."""
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+import psutil
+
+from tests.chaos.arena import Arena
+from tests.chaos.crew import Computing, Crew, Member
+from tests.chaos.kinds import KINDS
+from tests.chaos.server import Server
+
+TICK_SECONDS = 0.05
+LOOK_SECONDS = 0.5
+TRAINERS_KILLED = 0.25
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is to happen: at least so many runs, and exactly so many disturbances of each sort."""
+
+    runs: int = 60
+    kinds: int = len(KINDS)
+    kills: int = 45
+    stops: int = 20
+    terminations: int = 4
+    cancels: int = 6
+    restarts: int = 0
+    workers: int = 3
+    lease_seconds: float = 2.0
+    checkpoint_seconds: float = 0.2
+    pace_seconds: float = 2.5
+    deadline_seconds: float = 1_800.0
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The workers' variables."""
+        return {
+            "DROPNORM_LEASE_SECONDS": str(self.lease_seconds),
+            "DROPNORM_CHECKPOINT_SECONDS": str(self.checkpoint_seconds),
+        }
+
+
+class Storm:
+    """`blow` returns when everything has happened and every run has ended, or at the deadline.
+
+    `happened` counts the disturbances by name; `server` is restarted hard if the plan says so.
+    """
+
+    def __init__(self, arena: Arena, crew: Crew, plan: Plan, generator: Random, server: Server | None = None) -> None:
+        self.arena, self.crew, self.plan, self.generator, self.server = arena, crew, plan, generator, server
+        self.happened: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+        self._stopped: set[int] = set()
+        self._away = False
+        self._left = [
+            *["kill"] * plan.kills,
+            *["stop"] * plan.stops,
+            *["terminate"] * plan.terminations,
+            *["cancel"] * plan.cancels,
+            *["restart"] * plan.restarts,
+        ]
+        generator.shuffle(self._left)
+
+    def blow(self) -> None:
+        for number in range(self.plan.runs):
+            self.arena.send(KINDS[number % self.plan.kinds])
+        end = time.monotonic() + self.plan.deadline_seconds
+        following = looked = time.monotonic()
+        while time.monotonic() < end:
+            self.crew.fill()
+            self._keep_appointments()
+            moment = time.monotonic()
+            if self._left and moment > following and self._disturb(self._left[-1]):
+                self._left.pop()
+                following = moment + self.generator.uniform(0.2, 1.8) * self.plan.pace_seconds
+            if moment - looked > LOOK_SECONDS and not self._away:
+                looked = moment
+                if self._over():
+                    return
+            time.sleep(TICK_SECONDS)
+        self.faults.append(f"after {self.plan.deadline_seconds:g} s the storm was not over: {self._left} were left")
+
+    def _over(self) -> bool:
+        unfinished = self.arena.unfinished()
+        if self._left and unfinished < 2 * self.plan.workers:
+            for _ in range(self.plan.workers):
+                self.arena.send(KINDS[self.generator.randrange(self.plan.kinds)])
+        return not (unfinished or self._left or self._agenda)
+
+    def _keep_appointments(self) -> None:
+        while self._agenda and self._agenda[0][0] < time.monotonic():
+            heapq.heappop(self._agenda)[2]()
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._agenda, (time.monotonic() + seconds, next(self._numbers), action))
+
+    def _disturb(self, what: str) -> bool:
+        """Answers False where it cannot be done now."""
+        if what not in ("cancel", "restart"):
+            return self._disturb_a_worker(what)
+        if self._away:
+            return False
+        if what == "cancel":
+            self._submit_and_cancel()
+        else:
+            self._restart()
+        return True
+
+    def _disturb_a_worker(self, what: str) -> bool:
+        found = [(member, computing) for member in self.crew.members if (computing := self._victim(member))]
+        if not found:
+            return False
+        member, computing = self.generator.choice(found)
+        match what:
+            case "kill":
+                self._kill(member, computing)
+            case "stop":
+                self._stop(computing)
+            case "terminate":
+                member.ask_to_end()
+                self.happened["terminations"] += 1
+        return True
+
+    def _victim(self, member: Member) -> Computing | None:
+        """What a worker computes, if it holds that run and is not being disturbed already."""
+        if member.asked_at or member.process.pid in self._stopped:
+            return None
+        computing = member.computing()
+        if computing is None or self._away:
+            return computing
+        return computing if self.arena.holds(computing.run_id, computing.attempt) else None
+
+    def _kill(self, member: Member, computing: Computing) -> None:
+        self.happened["kills"] += 1
+        if self.generator.random() < TRAINERS_KILLED:
+            self.happened["kills of trainers"] += 1
+            computing.trainer.kill()
+        else:
+            member.kill()
+
+    def _stop(self, computing: Computing) -> None:
+        """Stops a supervisor, its trainer or both, for less or for more than a lease."""
+        both = [computing.supervisor, computing.trainer]
+        processes = self.generator.choice([both[:1], both[1:], both])
+        longer = self.generator.random() < 0.6
+        leases = self.generator.uniform(1.5, 3.0) if longer else self.generator.uniform(0.1, 0.7)
+        self.happened["stops"] += 1
+        self.happened["stops beyond the lease"] += longer
+        self._stopped.add(computing.supervisor.pid)
+
+        def resume() -> None:
+            for process in processes:
+                try:
+                    process.resume()
+                except psutil.NoSuchProcess:
+                    continue
+            self._stopped.discard(computing.supervisor.pid)
+
+        self._later(leases * self.plan.lease_seconds, resume)
+        for process in processes:
+            try:
+                process.suspend()
+            except psutil.NoSuchProcess:
+                continue
+
+    def _submit_and_cancel(self) -> None:
+        """Sends a run ahead of all others, to be cancelled when it waits, trains, publishes or has ended."""
+        sent = self.arena.send(KINDS[self.generator.randrange(self.plan.kinds)], priority=1)
+        self.happened["cancels"] += 1
+
+        def cancel() -> None:
+            if self._away:
+                self._later(0.2, cancel)
+            else:
+                self.arena.cancel(sent)
+
+        self._later(self.generator.uniform(0.0, 10.0), cancel)
+
+    def _restart(self) -> None:
+        assert self.server is not None, "only a server can be restarted"
+        self.happened["restarts"] += 1
+        self.server.stop()
+        self._away = True
+
+        def start() -> None:
+            assert self.server is not None
+            self.server.start()
+            self._away = False
+
+        self._later(self.generator.uniform(0.1, 1.5) * self.plan.lease_seconds, start)
