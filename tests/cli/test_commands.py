@@ -25,17 +25,17 @@ def refusal(folder: Path, *arguments: str, **variables: str) -> str:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = dropnorm(tmp_path, "--help")
     assert done.returncode == 0
-    for command in ("serve", "worker", "migrate", "demo"):
+    for command in ("serve", "worker", "migrate", "sweep", "demo"):
         assert command in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "sweep"])
 def test_help_names_the_variable_of_each_flag(tmp_path: Path, command: str) -> None:
     assert "DROPNORM_DATA_DIR" in dropnorm(tmp_path, command, "--help").stdout
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "sweep"])
 def test_an_unknown_variable_stops_every_command_with_one_line(tmp_path: Path, command: str) -> None:
     assert refusal(tmp_path, command, prot="8000") == "DROPNORM_PROT is not a setting of dropnorm"
     assert list(tmp_path.iterdir()) == []
@@ -108,6 +108,28 @@ def test_migrating_twice_is_as_good_as_once(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, "the database is up to date\n"), done.stderr
     with closing(sqlite3.connect(tmp_path / "data" / "dropnorm.db")) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+
+
+def test_a_sweep_tells_what_went_and_leaves_what_is_young(tmp_path: Path) -> None:
+    assert dropnorm(tmp_path, "migrate", data_dir="data").returncode == 0
+    left = tmp_path / "data" / "incoming" / "0a1b"
+    left.mkdir(parents=True)
+    (left / "upload").write_bytes(b"12345")
+    told = []
+    for arguments in ((), ("--grace-seconds", "0")):
+        done = dropnorm(tmp_path, "sweep", *arguments, data_dir="data")
+        assert (done.returncode, done.stderr) == (0, "")
+        told.append((done.stdout, left.exists()))
+    nothing = "removed 0 files (0 bytes), 0 folders, 0 idempotency keys, 0 workers\n"
+    assert told == [(nothing, True), (nothing.replace("0 files (0 bytes), 0", "1 files (5 bytes), 1"), False)]
+
+
+def test_a_sweep_makes_no_data_folder_and_no_table(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "sweep", data_dir="data") == "DROPNORM_DATA_DIR data is not there"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "data" / "runs" / "run_a" / "attempt-1").mkdir(parents=True)
+    assert "`dropnorm migrate`" in refusal(tmp_path, "sweep", data_dir="data")
+    assert (tmp_path / "data" / "runs" / "run_a" / "attempt-1").exists()
 
 
 def test_a_port_in_use_stops_the_start_with_one_line(tmp_path: Path) -> None:

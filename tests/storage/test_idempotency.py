@@ -8,6 +8,7 @@ from app.storage import idempotency, networks
 from app.storage.database import Database
 from app.storage.idempotency import Answer
 from app.storage.tables import NetworkRow
+from tests.storage.meanwhile import just_before
 from tests.storage.rows import NETWORK, PROJECT, at_once
 
 
@@ -55,3 +56,19 @@ def test_a_failure_leaves_the_key_free_to_try_again(database: Database) -> None:
     with database.read() as session:
         assert idempotency.find(session, PROJECT, "key", "e" * 64) is not None
         assert idempotency.find(session, PROJECT, "unknown", "e" * 64) is None
+
+
+def test_a_key_that_is_forgotten_while_it_is_looked_up_is_free_again(postgresql_database: Database) -> None:
+    """SQLite has one writer at a time: there it cannot happen."""
+    database = postgresql_database
+    create(database)
+
+    def forget() -> None:
+        with database.write() as session:
+            assert idempotency.forget(session, 0.0, 10) == 1
+
+    with just_before(database, "FROM idempotency_keys", forget):
+        create(database, digest="e" * 64)
+    assert made(database) == 2
+    with database.read() as session:
+        assert idempotency.find(session, PROJECT, "key", "e" * 64) is not None
