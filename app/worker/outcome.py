@@ -18,7 +18,8 @@ from app.domain.training.build import Network
 from app.domain.training.card import CardFacts, model_card
 from app.domain.training.freeze import freeze
 from app.domain.training.parity import MOST_ROWS, Parity, freeze_and_prove, require_faithful
-from app.storage.blobs import Blobs
+from app.errors import StorageFull
+from app.storage.blobs import Blobs, StoredFile
 from app.worker.loading import Loaded
 from app.worker.orders import Order
 
@@ -72,13 +73,23 @@ class Outcome:
             },
         }
         files = {**self._files(network, content), CARD: self._card(evaluation, parity).encode()}
-        stored = {name: blobs.write(f"{self.order.folder}/{name}", files[name]) for name in sorted(files)}
+        stored = self._publish(files, blobs)
         return {
             "result": result,
             "files": {
                 name: {"key": file.key, "bytes": file.bytes, "sha256": file.sha256} for name, file in stored.items()
             },
         }
+
+    def _publish(self, files: dict[str, bytes], blobs: Blobs) -> dict[str, StoredFile]:
+        keys = {name: f"{self.order.folder}/{name}" for name in sorted(files)}
+        try:
+            return {name: blobs.write(key, files[name]) for name, key in keys.items()}
+        except StorageFull:
+            # No row will name them, and the room is wanted.
+            for key in keys.values():
+                blobs.remove(key)
+            raise
 
     def _files(self, network: Network, frozen: bytes) -> dict[str, bytes]:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
