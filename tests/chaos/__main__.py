@@ -29,6 +29,7 @@ COLUMNS = (
     "claims",
     "crashes counted",
     "checkpoints",
+    "files swept",
     "ends ≠ 1",
     "stale writes",
     "unreadable",
@@ -51,6 +52,7 @@ def row(result: Result) -> list[str]:
         str(result.claims),
         str(result.crashes),
         str(result.checkpoints),
+        str(happened["files swept"]),
         *(str(len(lines)) for lines in found),
         f"{result.seconds:.0f}",
     ]
@@ -59,7 +61,7 @@ def row(result: Result) -> list[str]:
 def table(results: list[Result]) -> Table:
     made = Table(box=MARKDOWN)
     for number, name in enumerate(COLUMNS):
-        made.add_column(name, justify="right" if number else "left")
+        made.add_column(name, justify="right" if number else "left", no_wrap=True)
     for result in results:
         made.add_row(*row(result))
     return made
@@ -82,7 +84,7 @@ def main() -> int:
     """The exit status."""
     given = arguments()
     plan = Plan(**{field.name: getattr(given, field.name) for field in fields(Plan) if field.name != "restarts"})
-    console = Console(width=None if sys.stdout.isatty() else 240)
+    console = Console(width=None if sys.stdout.isatty() else 300)
     console.print(f"seed {given.seed}: {plan}", highlight=False)
     wanted = undisturbed(plan)
     results = []

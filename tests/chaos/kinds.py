@@ -25,7 +25,7 @@ class Kind:
 
     @property
     def settings(self) -> TrainingSettings:
-        return TrainingSettings.model_validate({"epochs": 60, "batch_size": 4, **self.training})
+        return TrainingSettings.model_validate({"epochs": 45, "batch_size": 4, **self.training})
 
 
 def _dense(units: int = 24) -> list[Layer]:
@@ -45,14 +45,14 @@ _LAST: Layer = {"type": "dense"}
 DROPOUT = [*_dense(), _DROPOUT, *_dense(), _DROPOUT, _LAST]
 NORMALIZED = [*_normalized(), *_normalized(), _LAST]
 BOTH = [*_normalized(), _DROPOUT, *_normalized(), _DROPOUT, _LAST]
-EARLY = {"early_stopping": {"patience": 40}}
+EARLY = {"early_stopping": {"patience": 30}}
 
 KINDS = (
     Kind("both, with everything", BOTH, {"seed": 3, "schedule": "one_cycle", "class_weight": "balanced", **EARLY}),
-    Kind("dropout", DROPOUT, {"seed": 1, "epochs": 90}),
+    Kind("dropout", DROPOUT, {"seed": 1, "epochs": 60}),
     Kind("numbers, batch norm", NORMALIZED, {"seed": 4, "optimizer": {"name": "adamw"}, "weight_decay": 0.01}, True),
-    Kind("batch norm", NORMALIZED, {"seed": 2, "batch_size": 6, "epochs": 90}),
-    Kind("numbers, dropout", DROPOUT, {"seed": 5, "loss": "huber", "gradient_clip_norm": 1.0, "epochs": 90}, True),
+    Kind("batch norm", NORMALIZED, {"seed": 2, "batch_size": 6, "epochs": 60}),
+    Kind("numbers, dropout", DROPOUT, {"seed": 5, "loss": "huber", "gradient_clip_norm": 1.0, "epochs": 60}, True),
     Kind("numbers, both", BOTH, {"seed": 6, "schedule": "cosine", **EARLY}, True),
     Kind("both, falling rate", BOTH, {"seed": 7, "schedule": "reduce_on_plateau", "label_smoothing": 0.1}),
     Kind(

@@ -76,8 +76,9 @@ def play(name: str, plan: Plan, seed: int, wanted: Mapping[str, Undisturbed]) ->
         storm = Storm(arena, crew, plan, Random(f"{name} {seed}"), running)
         storm.blow()
         crew.dismiss()
+        storm.sweep()
         verdict = checks.judge(arena, wanted)
-        verdict.others += [*storm.faults, *crew.faults, *_swept(arena)]
+        verdict.others += [*storm.faults, *crew.faults, *checks.unreferenced(arena)]
         made = audit.writes(arena.place.database)
         if verdict.lines():
             (place / "keep").write_text("\n".join([*verdict.lines(), "", *map(repr, made), ""]))
@@ -93,7 +94,3 @@ def play(name: str, plan: Plan, seed: int, wanted: Mapping[str, Undisturbed]) ->
             time.monotonic() - began,
             place,
         )
-
-
-def _swept(arena: Arena) -> list[str]:
-    return []

@@ -10,6 +10,7 @@ from random import Random
 
 import psutil
 
+from app.storage.sweep import sweep
 from tests.chaos.arena import Arena
 from tests.chaos.crew import Computing, Crew, Member
 from tests.chaos.kinds import KINDS
@@ -17,6 +18,7 @@ from tests.chaos.server import Server
 
 TICK_SECONDS = 0.05
 LOOK_SECONDS = 0.5
+SWEEP_SECONDS = 5.0
 TRAINERS_KILLED = 0.25
 
 
@@ -60,6 +62,7 @@ class Storm:
         self._numbers = count()
         self._stopped: set[int] = set()
         self._away = False
+        self._cancels_open = 0
         self._left = [
             *["kill"] * plan.kills,
             *["stop"] * plan.stops,
@@ -72,6 +75,7 @@ class Storm:
     def blow(self) -> None:
         for number in range(self.plan.runs):
             self.arena.send(KINDS[number % self.plan.kinds])
+        self._sweep_now_and_then()
         end = time.monotonic() + self.plan.deadline_seconds
         following = looked = time.monotonic()
         while time.monotonic() < end:
@@ -93,7 +97,17 @@ class Storm:
         if self._left and unfinished < 2 * self.plan.workers:
             for _ in range(self.plan.workers):
                 self.arena.send(KINDS[self.generator.randrange(self.plan.kinds)])
-        return not (unfinished or self._left or self._agenda)
+        return not (unfinished or self._left or self._stopped or self._away or self._cancels_open)
+
+    def sweep(self) -> None:
+        """Removes what no row names, as services do beside their workers."""
+        place = self.arena.place
+        self.happened["files swept"] += sweep(place.database, place.blobs).files
+
+    def _sweep_now_and_then(self) -> None:
+        if not self._away:
+            self.sweep()
+        self._later(SWEEP_SECONDS, self._sweep_now_and_then)
 
     def _keep_appointments(self) -> None:
         while self._agenda and self._agenda[0][0] < time.monotonic():
@@ -175,12 +189,14 @@ class Storm:
         """Sends a run ahead of all others, to be cancelled when it waits, trains, publishes or has ended."""
         sent = self.arena.send(KINDS[self.generator.randrange(self.plan.kinds)], priority=1)
         self.happened["cancels"] += 1
+        self._cancels_open += 1
 
         def cancel() -> None:
             if self._away:
                 self._later(0.2, cancel)
             else:
                 self.arena.cancel(sent)
+                self._cancels_open -= 1
 
         self._later(self.generator.uniform(0.0, 10.0), cancel)
 

@@ -1,13 +1,14 @@
 """A short storm over each database, with every check of the long one: `make chaos` has that."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from tests.chaos.arena import Undisturbed
 from tests.chaos.checks import summary
 from tests.chaos.scenario import play, undisturbed
-from tests.chaos.server import Server, server
+from tests.chaos.server import NoServer
 from tests.chaos.storm import Plan
 
 SEED = 20
@@ -25,8 +26,8 @@ def storm(name: str, plan: Plan, wanted: Mapping[str, Undisturbed]) -> None:
     result = play(name, plan, SEED, wanted)
     assert result.verdict.lines() == [], f"{summary(result.verdict.lines())}\nwhat is left is in {result.folder}"
     assert (result.happened["kills"], result.happened["stops"], result.happened["restarts"]) == (5, 3, plan.restarts)
-    # Each kill is of an attempt that holds its run, so the run needs another.
-    assert result.claims >= result.runs - plan.cancels + plan.kills
+    # It was no calm: attempts were lost, and others went on from what they had left.
+    assert min(result.crashes, result.checkpoints) > 0
 
 
 def test_runs_on_sqlite_end_once_and_in_the_same_bytes_whatever_is_killed(wanted: Mapping[str, Undisturbed]) -> None:
@@ -36,4 +37,7 @@ def test_runs_on_sqlite_end_once_and_in_the_same_bytes_whatever_is_killed(wanted
 def test_runs_on_postgresql_end_once_and_in_the_same_bytes_though_it_is_restarted(
     wanted: Mapping[str, Undisturbed],
 ) -> None:
-    storm("restarts", Plan(**{**vars(SHORT), "restarts": 1}), wanted)
+    try:
+        storm("restarts", replace(SHORT, restarts=1), wanted)
+    except NoServer as error:
+        pytest.skip(str(error))
