@@ -52,28 +52,25 @@ def sweep_runs(database: Database, blobs: Blobs, before: float, removed: Removed
     """Sweeps `runs/`. What a run inherits is left alone where it changed after `before`, in seconds since 1970."""
     folders = [path for path in children(blobs.root / "runs") if path.name.startswith("run_")]
     for batch in batches(folders):
-        # Files first, rows second. An attempt that is over when its row is read never holds its job again, and what
-        # it named it named before it was over: so a file that was there before and has no row now never gets one.
-        # The other way round, an attempt could publish and end in between.
-        listed: dict[Path, list[Path]] = {}
-        for folder in batch:
-            with failures_told(blobs.root, folder):
-                listed[folder] = list(files_under(folder))
+        # Folders first, rows second: a run that is submitted meanwhile is not among them.
         states, named = _rows(database, [folder.name for folder in batch])
-        for folder, files in listed.items():
+        for folder in batch:
             with failures_told(blobs.root, folder):
                 state = states.get(folder.name)
                 if state is None:
                     _sweep_unknown(folder, before, removed)
                 else:
-                    unnamed = [file for file in files if key_of(blobs.root, file) not in named]
+                    unnamed = [file for file in files_under(folder) if key_of(blobs.root, file) not in named]
                     _sweep_known(folder, unnamed, state, before, removed)
 
 
 def _rows(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, State], set[str]]:
     """The state of each run that there is, and the keys of all files that these runs name."""
     with database.read() as session:
-        # States before names: on PostgreSQL each statement sees what was committed when it began.
+        # States first, names second. An attempt that is over when its state is read never holds its job again, and what
+        # it names it has named by then, in transactions that checked that it was not over: so the names are complete
+        # for it. The other way round it could name files and end in between, because on PostgreSQL each statement sees
+        # what was committed when it began.
         query = select(RunRow.id, JobRow.status, JobRow.attempt).join(JobRow, RunRow.job_id == JobRow.id)
         states = {row[0]: State(row[1], row[2]) for row in session.execute(query.where(RunRow.id.in_(run_ids)))}
         artifacts = session.scalars(select(ArtifactRow.key).where(ArtifactRow.run_id.in_(run_ids))).all()

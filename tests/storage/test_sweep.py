@@ -1,5 +1,6 @@
 """The sweep takes what nobody can name any more, and never what somebody has named or may name yet."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -180,6 +181,23 @@ def test_what_is_published_in_the_middle_of_a_sweep_stays(database: Database, bl
     assert there(blobs) == {weights.key, state.key}
 
 
+def test_a_run_that_is_submitted_in_the_middle_of_a_sweep_stays(database: Database, blobs: Blobs) -> None:
+    add_run(database)
+    plant(blobs, "runs/run_gone/attempt-1/weights.safetensors")
+    kept: list[str] = []
+
+    def begin() -> None:
+        with database.write() as session:
+            session.execute(text("UPDATE jobs SET priority = -1"))
+        run_id, _ = claimed(database)
+        kept.append(f"runs/{run_id}/attempt-1/weights.safetensors")
+        plant(blobs, *kept)
+
+    with just_before(database, "FROM runs JOIN jobs", begin):
+        sweep(database, blobs, 0)
+    assert there(blobs) == set(kept)
+
+
 def test_a_run_whose_deletion_broke_off_leaves_nothing(database: Database, blobs: Blobs) -> None:
     run_id, held = claimed(database)
     blobs.write(f"runs/{run_id}/attempt-1/weights.safetensors", b"weights")
@@ -273,7 +291,10 @@ def test_no_link_is_ever_followed(database: Database, blobs: Blobs, tmp_path: Pa
     for link in links:
         (blobs.root / link).symlink_to(outside)
     (blobs.root / f"runs/{run_id}/attempt-1/dangling").symlink_to(tmp_path / "nowhere")
-    sweep(database, blobs, 0)
+    with (outside / LOCK).open("rb") as lock:
+        # Nor is a lock asked for that is not one of an upload's.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sweep(database, blobs, 0)
     assert there(blobs) == set()
     assert sorted(path.name for path in outside.iterdir()) == [LOCK, "weights.safetensors"]
 
