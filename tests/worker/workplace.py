@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -61,13 +62,15 @@ class Workplace:
         with self.database.read() as session:
             return datasets.get(session, PROJECT, dataset_id)
 
-    def submit(self, dataset: str, validation: str | None = None, **training: Any) -> str:
+    def submit(
+        self, dataset: str, validation: str | None = None, layers: list[dict[str, Any]] | None = None, **training: Any
+    ) -> str:
         """Queues a run; answers its id. `training` are its settings."""
         wanted = Submission(
             dataset_id=dataset,
             validation_dataset_id=validation,
             network_id=None,
-            network=NetworkSpec.model_validate({"layers": LAYERS}),
+            network=NetworkSpec.model_validate({"layers": layers or LAYERS}),
             model="flowers",
             training=TrainingSettings.model_validate({"seed": 7, "epochs": 3, "batch_size": 16, **training}),
             tags=[],
@@ -147,16 +150,19 @@ class Workplace:
 class WorkerProcess:
     """A `dropnorm worker` in a session of its own, killed at the end of the `with`, its trainer with it.
 
-    `settings` are `DROPNORM_` variables in lower case; `failpoint` is where it is to die (see `app.failpoints`).
+    `settings` are `DROPNORM_` variables in lower case; `failpoint` is where it is to die (see `app.failpoints`);
+    `before` is called in it before it begins.
     """
 
-    def __init__(self, workplace: Workplace, failpoint: str = "", **settings: str) -> None:
+    def __init__(
+        self, workplace: Workplace, failpoint: str = "", before: Callable[[], None] | None = None, **settings: str
+    ) -> None:
         self.workplace = workplace
         given = {name: value for name, value in os.environ.items() if not name.startswith("DROPNORM_")}
         settings = {"data_dir": str(workplace.data_dir), "database_url": workplace.url, **settings}
         given |= {f"DROPNORM_{name.upper()}": value for name, value in settings.items()} | {VARIABLE: failpoint}
         command = [sys.executable, "-m", "app.cli", "worker"]
-        self.process = subprocess.Popen(command, env=given, start_new_session=True)
+        self.process = subprocess.Popen(command, env=given, start_new_session=True, preexec_fn=before)
 
     def __enter__(self) -> "WorkerProcess":
         return self
