@@ -31,6 +31,9 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _inert(cell: object) -> object:
+    if isinstance(cell, bool):
+        # As in JSON; Python's own word is another.
+        return "true" if cell else "false"
     if not isinstance(cell, str) or not cell.startswith(FORMULA_STARTS) or PLAIN_NUMBER.fullmatch(cell):
         return cell
     return f"'{cell}"

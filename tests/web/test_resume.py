@@ -258,7 +258,7 @@ def test_a_table_of_metrics_says_which_epochs_are_inherited_where_there_are_some
     new = succeeded(service, resume(api, short, {"epochs": 5}))
     table = [line.split(",") for line in csv_of(api, new)]
     assert table[0][-1] == "inherited"
-    assert [line[-1] for line in table[1:]] == ["True"] * 4 + [""]
+    assert [line[-1] for line in table[1:]] == ["true"] * 4 + [""]
     assert "inherited" not in csv_of(api, short)[0]
 
 
