@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.checks import summary
+from tests.chaos.plan import Plan
 from tests.chaos.scenario import SCENARIOS, Result, play, undisturbed
-from tests.chaos.storm import Plan
 
 RESTARTS = 3
 COLUMNS = (

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -105,7 +106,8 @@ class Crew:
     def end(self) -> None:
         """Kills whoever is left."""
         for process in self._descendants():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         for member in self.members:
             member.popen.wait(30)
 

@@ -15,8 +15,9 @@ from tests.chaos.arena import Arena, Undisturbed
 from tests.chaos.checks import Verdict
 from tests.chaos.crew import Crew
 from tests.chaos.kinds import KINDS
+from tests.chaos.plan import Plan
 from tests.chaos.server import server
-from tests.chaos.storm import Plan, Storm
+from tests.chaos.storm import Storm
 from tests.worker.processes import until
 
 SCENARIOS = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "restarts": "PostgreSQL, restarted"}

@@ -8,7 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 USER = "pgserver"
 """Whom the server runs as where we are root, whom PostgreSQL refuses; the `pgserver` package makes the same."""
@@ -23,7 +27,7 @@ class Server:
     """Syncs every commit to the disk, as a deployment's server does; listens on a socket in its folder alone."""
 
     def __init__(self, folder: Path) -> None:
-        self._data, self._user = folder / "data", _user()
+        self._data, self._user, self._numbers = folder / "data", _user(), count()
         folder.chmod(0o755)
         self._data.mkdir()
         if self._user is not None:
@@ -40,6 +44,14 @@ class Server:
     def stop(self) -> None:
         """Ends its processes at once: no transaction ends, no connection is closed in order."""
         self._command("pg_ctl", "-w", "-t", "60", "-m", "immediate", "stop")
+
+    def fresh(self) -> str:
+        """The address of a new database."""
+        name = f"storm_{next(self._numbers)}"
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     @property
     def runs(self) -> bool:

@@ -4,48 +4,21 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from random import Random
-
-import psutil
 
 from app.storage.sweep import sweep
 from tests.chaos.arena import Arena
 from tests.chaos.crew import Computing, Crew, Member
 from tests.chaos.kinds import KINDS
+from tests.chaos.pauses import pause
+from tests.chaos.plan import Plan
 from tests.chaos.server import Server
 
 TICK_SECONDS = 0.05
 LOOK_SECONDS = 0.5
 SWEEP_SECONDS = 5.0
 TRAINERS_KILLED = 0.25
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is to happen: at least so many runs, and exactly so many disturbances of each sort."""
-
-    runs: int = 60
-    kinds: int = len(KINDS)
-    kills: int = 45
-    stops: int = 20
-    terminations: int = 4
-    cancels: int = 6
-    restarts: int = 0
-    workers: int = 3
-    lease_seconds: float = 2.0
-    checkpoint_seconds: float = 0.2
-    pace_seconds: float = 2.5
-    deadline_seconds: float = 1_800.0
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """The workers' variables."""
-        return {
-            "DROPNORM_LEASE_SECONDS": str(self.lease_seconds),
-            "DROPNORM_CHECKPOINT_SECONDS": str(self.checkpoint_seconds),
-        }
 
 
 class Storm:
@@ -169,21 +142,11 @@ class Storm:
         self.happened["stops"] += 1
         self.happened["stops beyond the lease"] += longer
         self._stopped.add(computing.supervisor.pid)
-
-        def resume() -> None:
-            for process in processes:
-                try:
-                    process.resume()
-                except psutil.NoSuchProcess:
-                    continue
-            self._stopped.discard(computing.supervisor.pid)
-
-        self._later(leases * self.plan.lease_seconds, resume)
-        for process in processes:
-            try:
-                process.suspend()
-            except psutil.NoSuchProcess:
-                continue
+        pause(
+            processes,
+            leases * self.plan.lease_seconds,
+            then=lambda: self._stopped.discard(computing.supervisor.pid),
+        )
 
     def _submit_and_cancel(self) -> None:
         """Sends a run ahead of all others, to be cancelled when it waits, trains, publishes or has ended."""

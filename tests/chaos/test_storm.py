@@ -7,9 +7,9 @@ import pytest
 
 from tests.chaos.arena import Undisturbed
 from tests.chaos.checks import summary
+from tests.chaos.plan import Plan
 from tests.chaos.scenario import play, undisturbed
 from tests.chaos.server import NoServer
-from tests.chaos.storm import Plan
 
 SEED = 20
 SHORT = Plan(runs=8, kinds=3, kills=5, stops=3, terminations=1, cancels=2, pace_seconds=1.0, deadline_seconds=400)
