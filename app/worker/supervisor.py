@@ -25,6 +25,7 @@ from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
 from app.worker.ledger import delay
 from app.worker.orders import order_for
 from app.worker.process import Trainer
+from app.worker.upkeep import Upkeep
 from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch
 
 LARGEST_IDLE_BYTES = 1 << 30
@@ -187,4 +188,5 @@ def work(database_url: str, data_dir: Path, pace: Pace) -> None:
     supervisor = Supervisor(Database(database_url), Blobs(data_dir), name, DEFAULT_PROJECT, pace)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop.set())
+    Upkeep(supervisor.database, supervisor.blobs, supervisor.stop).start()
     supervisor.run()

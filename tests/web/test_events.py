@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.answers import expect_problem, pointers
-from tests.service import Service, accepted
+from tests.service import EXAMPLES, Service, accepted
 from tests.web.events import follow
 from tests.web.predictions import penguin_rows
 
@@ -92,3 +92,23 @@ def test_the_stream_of_a_run_goes_on_after_the_service_was_started_anew(tmp_path
         other.stop()
         other.start()
         assert list(follow(other.client, run["id"], "2")) == events[2:]
+
+
+def test_a_client_that_comes_back_after_the_service_was_killed_misses_nothing_and_gets_nothing_twice(
+    tmp_path: Path, table_network: Json
+) -> None:
+    with Service(tmp_path, lease_seconds="2", checkpoint_seconds="0.2") as other:
+        dataset = other.upload(EXAMPLES / "penguins.csv", target="species")
+        run = other.submit(dataset["id"], table_network, training={"epochs": 60, "batch_size": 2, "seed": 1})
+        seen = []
+        for event in follow(other.client, run["id"]):
+            seen.append(event)
+            if event.kind == "epoch":
+                break
+        other.kill()
+        other.start()
+        seen += list(follow(other.client, run["id"], str(seen[-1].id)))
+    assert [event.id for event in seen] == list(range(1, len(seen) + 1))
+    assert [event.data["epoch"] for event in seen if event.kind == "epoch"] == list(range(1, 61))
+    assert [event.kind for event in seen].count("end") == 1
+    assert seen[-1].data["status"] == "succeeded"

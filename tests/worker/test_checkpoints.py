@@ -135,10 +135,10 @@ def test_a_disk_without_room_costs_the_checkpoint_and_not_the_run(
 ) -> None:
     opened = Path.open
 
-    def full(path: Path, *arguments: str) -> object:
+    def full(path: Path, mode: str = "r") -> object:
         if "checkpoint" in path.name:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return opened(path, *arguments)
+        return opened(path, mode)
 
     monkeypatch.setattr(Path, "open", full)
     said, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=330))
@@ -189,4 +189,10 @@ def damage(path: Path, harm: str) -> None:
         path.unlink()
         return
     content[len(content) // 2] ^= 1
-    path.write_bytes({"flipped bit": content, "cut": content[:-5], "empty": b"", "another file": b"x" * 500}[harm])
+    harmed: dict[str, bytes] = {
+        "flipped bit": bytes(content),
+        "cut": bytes(content[:-5]),
+        "empty": b"",
+        "another file": b"x" * 500,
+    }
+    path.write_bytes(harmed[harm])

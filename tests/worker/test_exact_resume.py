@@ -79,9 +79,9 @@ class Trial:
     def stop(self, name: str) -> int:
         """The number of the yield, from 1, that a stop is at."""
         training = len(self.said.of("epoch")) * (self.steps + 1)
-        numbers = (1, 2, self.steps, self.steps + 1, self.steps + 2, training // 2)
-        numbers += (training - 1, training, training + 1, training + 2, self.yields)
-        return numbers[STOPS.index(name)]
+        early = [1, 2, self.steps, self.steps + 1, self.steps + 2, training // 2]
+        late = [training - 1, training, training + 1, training + 2, self.yields]
+        return [*early, *late][STOPS.index(name)]
 
 
 def squares() -> Columns:

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ DEATHS = [
     ("end-committed", ""),
 ]
 OF_SUPERVISORS = {"claimed", "checkpoint-within", "checkpoint-committed", "end-within", "end-committed"}
-HURRIED = {"lease_seconds": "2", "checkpoint_seconds": "0.2"}
+HURRIED: dict[str, Any] = {"lease_seconds": "2", "checkpoint_seconds": "0.2"}
 
 
 def test_every_point_is_tried() -> None:

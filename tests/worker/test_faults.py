@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,7 +23,7 @@ from tests.worker.processes import until
 from tests.worker.workplace import WorkerProcess, Workplace
 
 LEASE_SECONDS = 2.0
-HURRIED = {"lease_seconds": str(LEASE_SECONDS), "checkpoint_seconds": "0.2"}
+HURRIED: dict[str, Any] = {"lease_seconds": str(LEASE_SECONDS), "checkpoint_seconds": "0.2"}
 
 
 def ended_well(place: Workplace, run_id: str, undisturbed: dict[str, str]) -> list[str]:
@@ -82,7 +83,7 @@ def test_a_run_on_a_disk_that_fills_up_ends_once_there_is_room_again(
 
 
 def test_a_worker_that_can_write_no_large_file_puts_its_run_off_and_another_ends_it(quiet_place: Workplace) -> None:
-    layers = [{"type": "dense", "units": 20_000, "activation": "relu"}, {"type": "dense"}]
+    layers: list[dict[str, Any]] = [{"type": "dense", "units": 20_000, "activation": "relu"}, {"type": "dense"}]
     dataset = quiet_place.add(flowers())
     run_id = quiet_place.submit(dataset, layers=layers, epochs=1, batch_size=64)
 
