@@ -94,7 +94,7 @@ RUN_CHECK: Json = {
     "batch_size": 32,
     "last_batch": {"rows": 20, "handling": "smaller"},
     "parameters": {"total": 387, "trainable": 355, "non_trainable": 32},
-    "memory_bytes": 29584,
+    "memory_bytes": 37324,
     "summary": [],
     "findings": [],
     "notes": ["the last batch of an epoch has 20 rows"],

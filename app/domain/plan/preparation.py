@@ -39,15 +39,17 @@ class Preparation:
 
     @property
     def memory_bytes(self) -> int:
-        """An estimate of what training takes: weights, gradients and two moments; all rows; one batch's activations.
+        """An estimate of what training takes: weights and what there is of their size; all rows; a batch's activations.
 
-        A batch's activations are kept for the backward pass, and their gradients stand beside them.
+        Of the weights' size are the gradients, two moments and the best epoch's weights; and a checkpoint, which holds
+        all but the gradients, while it is written. A batch's activations are kept for the backward pass, and their
+        gradients stand beside them.
         """
         values = int(np.prod(self.preprocessing.input_shape)) * (len(self.training_rows) + len(self.validation_rows))
         pictures = self.preprocessing.picture is not None
         layers = sum(int(np.prod(line.output_shape or ())) for line in summarize(self.spec).layers)
         batch = max(self.batches.batch_size, self.batches.last_batch)
-        return 4 * 4 * self.parameters.total + values * (1 if pictures else 4) + 2 * 4 * batch * layers
+        return 4 * (5 + 4) * self.parameters.total + values * (1 if pictures else 4) + 2 * 4 * batch * layers
 
 
 def prepare(
