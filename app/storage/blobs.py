@@ -40,9 +40,9 @@ class Blobs:
         for name in ("incoming", "datasets", "runs"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
-    def incoming(self) -> Path:
+    def incoming(self, name: str | None = None) -> Path:
         """A new empty folder on the same file system, to work in before publication. Its name is its own for ever."""
-        folder = self.root / "incoming" / secrets.token_hex(16)
+        folder = self.root / "incoming" / (name or secrets.token_hex(16))
         folder.mkdir()
         return folder
 

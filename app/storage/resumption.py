@@ -18,6 +18,7 @@ from app.storage.identifiers import new_id
 from app.storage.inherited_epochs import INHERITED
 from app.storage.runs import Submission
 from app.storage.tables import CheckpointRow, EpochRow, RunRow
+from app.storage.workfolders import work_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,20 @@ def inherited(blobs: Blobs, source: Source) -> Iterator[Inheritance]:
     Raises `Conflict` where no state can be read, `StorageFull` where there is no room for a copy.
     """
     run_id, keep = new_id("run"), False
-    try:
-        found = _copied(blobs, source, run_id)
+    # The lock keeps the sweep away until the rows are written.
+    with work_folder(blobs, run_id):
         try:
-            yield found
-            keep = found.recorded
-        except Unavailable:
-            # The database may have committed before it went away. If it has not, no row names the file: that is swept.
-            keep = found.recorded
-            raise
-    finally:
-        if not keep:
-            blobs.remove(f"runs/{run_id}")
+            found = _copied(blobs, source, run_id)
+            try:
+                yield found
+                keep = found.recorded
+            except Unavailable:
+                # The database may have committed before it went away. If not, no row names the file: it is swept.
+                keep = found.recorded
+                raise
+        finally:
+            if not keep:
+                blobs.remove(f"runs/{run_id}")
 
 
 def record(

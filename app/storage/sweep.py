@@ -18,7 +18,7 @@ from app.storage.model_tables import ModelRow
 from app.storage.swept_runs import sweep_runs
 from app.storage.tables import DatasetRow
 from app.storage.trees import Removed, batches, changed_at, children, failures_told, key_of, remove
-from app.storage.workfolders import unused
+from app.storage.workfolders import nobody_works, unused
 
 GRACE_SECONDS = 3600.0
 KEYS_KEPT_SECONDS = 7 * 86_400.0
@@ -92,9 +92,8 @@ def _columns_left(blobs: Blobs, before: float) -> list[Path]:
     left: list[Path] = []
     for path in children(blobs.root / "datasets"):
         if path.name.startswith("columns_"):
-            work = blobs.root / "incoming" / path.name.removeprefix("columns_")
-            with failures_told(blobs.root, path), unused(work) as free:
-                if free and changed_at(path) <= before:
+            with failures_told(blobs.root, path):
+                if nobody_works(blobs, path.name.removeprefix("columns_")) and changed_at(path) <= before:
                     left.append(path)
     return left
 

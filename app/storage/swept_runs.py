@@ -22,6 +22,7 @@ from app.storage.trees import (
     remove,
     remove_empty,
 )
+from app.storage.workfolders import nobody_works
 
 ATTEMPT = re.compile(r"attempt-([0-9]{1,9})", re.ASCII)
 INHERITED = "inherited"
@@ -50,8 +51,7 @@ class State:
 
 def sweep_runs(database: Database, blobs: Blobs, before: float, removed: Removed) -> None:
     """Sweeps `runs/`. What a run inherits is left alone where it changed after `before`, in seconds since 1970."""
-    folders = [path for path in children(blobs.root / "runs") if path.name.startswith("run_")]
-    for batch in batches(folders):
+    for batch in batches(_folders(blobs)):
         # Folders first, rows second: a run that is submitted meanwhile is not among them.
         states, named = _rows(database, [folder.name for folder in batch])
         for folder in batch:
@@ -62,6 +62,17 @@ def sweep_runs(database: Database, blobs: Blobs, before: float, removed: Removed
                 else:
                     unnamed = [file for file in files_under(folder) if key_of(blobs.root, file) not in named]
                     _sweep_known(folder, unnamed, state, before, removed)
+
+
+def _folders(blobs: Blobs) -> list[Path]:
+    """The folders of runs but those for which somebody is about to write the run's row."""
+    found: list[Path] = []
+    for path in children(blobs.root / "runs"):
+        if path.name.startswith("run_"):
+            with failures_told(blobs.root, path):
+                if nobody_works(blobs, path.name):
+                    found.append(path)
+    return found
 
 
 def _rows(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, State], set[str]]:

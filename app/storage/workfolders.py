@@ -19,10 +19,13 @@ LOCK = "lock"
 
 
 @contextmanager
-def work_folder(blobs: Blobs) -> Iterator[Path]:
-    """A new folder to receive and read in, removed at the end whatever happens. Raises `StorageFull`."""
+def work_folder(blobs: Blobs, name: str | None = None) -> Iterator[Path]:
+    """A new folder to receive and read in, removed at the end whatever happens. Raises `StorageFull`.
+
+    What is published meanwhile carries its name, which is `name` or one that no other has: see `nobody_works`.
+    """
     with disk_full_told():
-        folder = blobs.incoming()
+        folder = blobs.incoming(name)
         # A file, because a folder cannot be locked over a network; closed in every program that is started meanwhile.
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -44,6 +47,12 @@ def unused(folder: Path) -> Iterator[bool]:
         yield _locked(descriptor)
     finally:
         os.close(descriptor)
+
+
+def nobody_works(blobs: Blobs, name: str) -> bool:
+    """Whether no row is still to come for what was published in work folder `name`."""
+    with unused(blobs.root / "incoming" / name) as free:
+        return free
 
 
 def _lock_of(folder: Path) -> int | None:

@@ -15,6 +15,7 @@ from app.storage.jobs import Claim
 from app.storage.resumption import Source
 from app.storage.runs import Submission
 from app.storage.tables import CheckpointRow, RunRow
+from app.storage.workfolders import LOCK
 from tests.storage.rows import PROJECT, add_run, claim, submission
 
 Json = dict[str, Any]
@@ -104,9 +105,11 @@ def inherited_state(database: Database, run_id: str) -> CheckpointRow:
 
 
 def files(blobs: Blobs) -> list[str]:
-    """Every file and folder in the data folder but those of old runs' attempts."""
+    """Every file and folder in the data folder but those of old runs' attempts, and locks of who works there now."""
     listed = [path.relative_to(blobs.root) for part in ("incoming", "runs") for path in (blobs.root / part).rglob("*")]
-    return sorted(str(path) for path in listed if "inherited" in path.parts or path.parts[0] == "incoming")
+    locks = {path.parent for path in listed if path.name == LOCK} | {path for path in listed if path.name == LOCK}
+    found = {path for path in listed if "inherited" in path.parts or path.parts[0] == "incoming"}
+    return sorted(str(path) for path in found - locks)
 
 
 def count(database: Database) -> int:

@@ -104,6 +104,20 @@ def test_what_a_run_to_be_inherits_stays_until_the_grace_is_over(database: Datab
     assert there(blobs) == set()
 
 
+def test_what_a_run_to_be_inherits_stays_however_old_while_its_row_is_still_to_come(
+    database: Database, blobs: Blobs
+) -> None:
+    add_run(database)
+    with work_folder(blobs, "run_to_be") as work:
+        plant(blobs, "runs/run_to_be/inherited/checkpoint.safetensors")
+        before = there(blobs)
+        sweep(database, blobs, 0)
+        assert there(blobs) == before
+        assert work.exists()
+    sweep(database, blobs, 0)
+    assert there(blobs) == set()
+
+
 def test_of_what_a_run_inherited_the_named_stays_and_the_rest_goes_after_the_grace(
     database: Database, blobs: Blobs
 ) -> None:

@@ -1,17 +1,21 @@
 """`/datasets`: uploads, their profiles, a preview of their rows."""
 
 import asyncio
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.storage import datasets, idempotency, quotas
+from app.storage.idempotency import Answer
 from app.storage.workfolders import work_folder
 from app.web.answers import respond
 from app.web.context import Context
 from app.web.dependencies import DIGITS, IdempotencyKey, Page, Parts, Project, Reading
 from app.web.examples import DATASET, DATASET_BODIES, ROWS, page_of
-from app.web.intake import record, take_in
+from app.web.intake import Intake, record, take_in
 from app.web.preview import preview
 from app.web.problems import kept, problems
 from app.web.schemas import DatasetView, PageView, RowsView
@@ -36,10 +40,12 @@ async def create_dataset(request: Request, parts: Parts, project: Project, key: 
     stored once.
     """
     await asyncio.to_thread(_check_room, parts, project, key)
-    with work_folder(parts.blobs) as folder:
+    with ExitStack() as ours:
+        folder = ours.enter_context(work_folder(parts.blobs))
         intake = await take_in(request, folder)
-        loop = asyncio.get_running_loop()
-        return respond(await loop.run_in_executor(parts.reading, record, parts, project, key, intake, folder))
+        # From here on the folder is the thread's, which goes on where a server that stops waits for it no longer.
+        work = partial(_recorded, ours.pop_all(), parts, project, key, intake, folder)
+        return respond(await asyncio.get_running_loop().run_in_executor(parts.reading, work))
 
 
 @router.get("", summary="List datasets", responses=problems(422, example=page_of(DATASET)))
@@ -74,6 +80,11 @@ def delete_dataset(dataset_id: str, parts: Parts, project: Project) -> None:
         folder = datasets.remove(session, project, dataset_id)
     if folder is not None:
         parts.blobs.remove(folder)
+
+
+def _recorded(owned: ExitStack, parts: Context, project: str, key: str | None, intake: Intake, folder: Path) -> Answer:
+    with owned:
+        return record(parts, project, key, intake, folder)
 
 
 def _check_room(parts: Context, project: str, key: str | None) -> None:
