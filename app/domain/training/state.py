@@ -23,6 +23,8 @@ class Numbers(Frozen):
     horizon: int
     rows_summed: int
     moments_rows: int
+    monitor: str
+    label_smoothing: float
     best_value: float | None
     waited: int
     plateau_factor: float
@@ -49,7 +51,8 @@ def restore(
 ) -> None:
     """Puts a taken state into a run just started with the same network, data, plan and settings.
 
-    With more `epochs` than before it goes on to them; its schedule keeps its first horizon unless `new_horizon`.
+    With more `epochs` than before it goes on to them; its schedule keeps its first horizon, and the rate that a plateau
+    has come to, unless `new_horizon`. What was best so far is forgotten where the settings follow something else now.
     The run gets copies of the tensors. Raises `Damaged` where the state cannot be one of such a run.
     """
     try:
@@ -65,11 +68,13 @@ def restore(
     device = run.sums.totals.device
     run.moments.mean, run.moments.squares = (tensor.to(device, copy=True) for tensor in moments)
     run.sums.rows = numbers.rows_summed
-    run.best.weights = {name: tensor.to(device, copy=True) for name, tensor in _part(tensors, "best.").items()}
     _restore_optimizer(run, _part(tensors, "optimizer."))
-    _restore_numbers(run, numbers)
+    run.step.phase, run.step.epoch = numbers.phase, numbers.epoch
+    run.step.step, run.step.steps = numbers.step, numbers.steps
+    _restore_best(run, numbers, tensors)
     if not new_horizon:
         run.horizon = numbers.horizon
+        _restore_plateau(run, numbers)
 
 
 def _numbers(run: TrainingRun) -> Numbers:
@@ -81,6 +86,8 @@ def _numbers(run: TrainingRun) -> Numbers:
         horizon=run.horizon,
         rows_summed=run.sums.rows,
         moments_rows=run.moments.rows,
+        monitor=run.best.monitor,
+        label_smoothing=run.settings.label_smoothing,
         best_value=run.best.value,
         waited=run.best.waited,
         plateau_factor=run.plateau.factor,
@@ -89,11 +96,23 @@ def _numbers(run: TrainingRun) -> Numbers:
     )
 
 
-def _restore_numbers(run: TrainingRun, numbers: Numbers) -> None:
-    step = run.step
-    step.phase, step.epoch, step.step, step.steps = numbers.phase, numbers.epoch, numbers.step, numbers.steps
-    run.best.value, run.best.waited = numbers.best_value, numbers.waited
-    run.plateau = Plateau(numbers.plateau_factor, numbers.plateau_lowest, numbers.plateau_waited)
+def _restore_best(run: TrainingRun, numbers: Numbers, tensors: dict[str, Tensor]) -> None:
+    best, device = run.best, run.sums.totals.device
+    comparable = _same_losses(run, numbers) or not best.monitor.endswith("_loss")
+    if numbers.monitor == best.monitor and comparable:
+        weights = {name: tensor.to(device, copy=True) for name, tensor in _part(tensors, "best.").items()}
+        best.go_on(numbers.best_value, numbers.waited, weights)
+
+
+def _restore_plateau(run: TrainingRun, numbers: Numbers) -> None:
+    run.plateau = Plateau(numbers.plateau_factor)
+    if _same_losses(run, numbers):
+        run.plateau.lowest, run.plateau.waited = numbers.plateau_lowest, numbers.plateau_waited
+
+
+def _same_losses(run: TrainingRun, numbers: Numbers) -> bool:
+    """Whether losses mean what they did when the state was taken: labels smoothed more make all of them larger."""
+    return numbers.label_smoothing == run.settings.label_smoothing
 
 
 def _restore_optimizer(run: TrainingRun, tensors: dict[str, Tensor]) -> None:
