@@ -11,7 +11,7 @@ INSTALL := @$(BIN)/pip install --quiet --quiet --disable-pip-version-check $(TOR
 # One thread: faster for these networks, and the same bits every time.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test serve check bench format lock clean
+.PHONY: demo test chaos serve check bench format lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/dropnorm demo
@@ -21,6 +21,10 @@ serve: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Some ten minutes a database: workers are killed and stopped, and the server is restarted, while runs train.
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.chaos
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.worker.processes import left_over
+from tests.worker.processes import left_over, until
 
 STOPPED_WITHIN_SECONDS = 60
 TITLE = re.compile(r"dropnorm trainer: runs/(?P<run>\w+)/attempt-(?P<attempt>\d+)")
@@ -49,6 +49,14 @@ class Member:
         except psutil.NoSuchProcess:
             pass
         return None
+
+    @property
+    def began(self) -> bool:
+        """Whether it has come so far as to start its trainer, or has ended."""
+        try:
+            return self.popen.poll() is not None or bool(self.process.children())
+        except psutil.NoSuchProcess:
+            return True
 
     def kill(self) -> None:
         self.killed = True
@@ -93,6 +101,8 @@ class Crew:
 
     def dismiss(self) -> None:
         """Asks all to end, and waits until they have; then no process may be left."""
+        # One that has only just begun would end as any program does that a signal meets unprepared.
+        until(lambda: all(member.began for member in self.members), STOPPED_WITHIN_SECONDS)
         for member in self.members:
             member.ask_to_end()
         while self.members:

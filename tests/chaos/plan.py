@@ -7,7 +7,10 @@ from tests.chaos.kinds import KINDS
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is to happen: at least so many runs, and exactly so many disturbances of each sort."""
+    """How much is to happen: at least so many runs, and exactly so many disturbances of each sort.
+
+    Between two of them are `pace_seconds` on average, and more where the runs take longer.
+    """
 
     runs: int = 60
     kinds: int = len(KINDS)
@@ -19,7 +22,7 @@ class Plan:
     workers: int = 3
     lease_seconds: float = 2.0
     checkpoint_seconds: float = 0.2
-    pace_seconds: float = 2.5
+    pace_seconds: float = 1.0
     deadline_seconds: float = 1_800.0
 
     @property

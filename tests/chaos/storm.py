@@ -44,6 +44,8 @@ class Storm:
             *["restart"] * plan.restarts,
         ]
         generator.shuffle(self._left)
+        self._disturbances = len(self._left)
+        self._ended = 0
 
     def blow(self) -> None:
         for number in range(self.plan.runs):
@@ -55,7 +57,7 @@ class Storm:
             self.crew.fill()
             self._keep_appointments()
             moment = time.monotonic()
-            if self._left and moment > following and self._disturb(self._left[-1]):
+            if moment > following and self._due() and self._disturb(self._left[-1]):
                 self._left.pop()
                 following = moment + self.generator.uniform(0.2, 1.8) * self.plan.pace_seconds
             if moment - looked > LOOK_SECONDS and not self._away:
@@ -65,8 +67,14 @@ class Storm:
             time.sleep(TICK_SECONDS)
         self.faults.append(f"after {self.plan.deadline_seconds:g} s the storm was not over: {self._left} were left")
 
+    def _due(self) -> bool:
+        """Whether it is time for the next disturbance: they keep step with the runs, however fast the machine is."""
+        happened = self._disturbances - len(self._left)
+        return bool(self._left) and happened * self.plan.runs <= self._disturbances * (self._ended + self.plan.workers)
+
     def _over(self) -> bool:
         unfinished = self.arena.unfinished()
+        self._ended = len(self.arena.sent) - unfinished
         if self._left and unfinished < 2 * self.plan.workers:
             for _ in range(self.plan.workers):
                 self.arena.send(KINDS[self.generator.randrange(self.plan.kinds)])
