@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import strict_json
+from tests.answers import expect_problem, pointers, strict_json
 from tests.service import EXAMPLES, Service, accepted
 from tests.web.events import follow
 
@@ -240,6 +240,20 @@ def test_a_flipped_bit_costs_the_newest_checkpoint_and_not_the_run(
     new = succeeded(service, resume(api, old))
     assert "the newest checkpoint is damaged; the one before it is used" in log(api, new)
     assert digests(new) == digests(undisturbed)
+
+
+def test_epochs_that_the_checkpoint_has_behind_it_are_refused_and_no_copy_stays(
+    service: Service, api: httpx.Client, penguins: Json, table_network: Json
+) -> None:
+    old, before = interrupted(service, api, penguins, table_network), copies(service)
+    done = len(epochs(api, old))
+    for body, pointer in (({"epochs": done}, "/epochs"), ({"training": {"epochs": 1}}, "/training/epochs")):
+        document = expect_problem(api.post(f"/api/v1/runs/{old['id']}/resume", json=body), 422)
+        assert pointers(document) == [pointer]
+        assert str(done) in document["detail"]
+    assert copies(service) == before
+    new = succeeded(service, resume(api, old, {"epochs": done + 1}))
+    assert len(epochs(api, new)) == done + 1
 
 
 def test_the_new_run_ends_as_it_would_where_the_old_one_is_deleted(
