@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session as Session  # the one name that other rooms need of the library
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Float
 
 from app.errors import Invalid, StorageFull, Unavailable
@@ -22,7 +22,7 @@ BUSY_SECONDS = 30
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
-class now(ColumnElement[float]):  # noqa: N801 - reads like the SQL function it is
+class now(FunctionElement[float]):  # noqa: N801 - reads like the SQL function it is
     """Seconds since 1970 UTC by the database's clock, never a worker's."""
 
     type = Float(53)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import MutableMapping
 from contextlib import closing
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 from sqlalchemy import create_engine, select, text
 
 from app.errors import Invalid, Unavailable
-from app.storage import networks
+from app.storage import jobs, networks
 from app.storage.database import Database, now
 from app.storage.tables import NetworkRow
 from tests.storage.rows import NETWORK, PROJECT, at_once
-from tests.storage.servers import PostgresqlServer
+from tests.storage.servers import Databases, PostgresqlServer
 
 
 def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
@@ -119,3 +120,21 @@ def test_where_all_connections_are_taken_the_database_is_unavailable(tmp_path: P
             second.execute(text("SELECT 1"))
     assert refused.value.code == "database_unavailable"
     database.close()
+
+
+def test_a_database_without_tables_is_told_as_not_ready(databases: Databases) -> None:
+    database = Database(databases.empty())
+    with pytest.raises(Unavailable), database.read() as session:
+        jobs.anything_to_claim(session)
+    database.close()
+
+
+def test_a_statement_with_the_databases_clock_is_compiled_once(database: Database) -> None:
+    compiled: list[object] = []
+    cache: MutableMapping[object, object] = {}
+    with database.read() as session:
+        connection = session.connection(execution_options={"compiled_cache": cache})
+        for _ in range(3):
+            connection.execute(select(now()))
+            compiled.append(len(cache))
+    assert compiled == [1, 1, 1]
