@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.errors import DropnormError
+from app.errors import DropnormError, Unavailable
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def serve(
             host=host, port=port, workers=workers, processes=processes, data_dir=data_dir, database_url=database_url
         )
         _migrate(settings)
+        _check_folder(settings)
     # What the command line and the migration loaded is of no use to the server, so it starts as a fresh process.
     os.execve(sys.executable, [sys.executable, "-m", "app.main"], os.environ | settings.environment())  # noqa: S606
 
@@ -54,6 +55,12 @@ def worker(
         settings = load(data_dir=data_dir, database_url=database_url)
         # Imported here, as below: `--help` needs none of it.
         from app.worker.supervisor import Pace, work
+
+        try:
+            _check_folder(settings)
+        except Unavailable as error:
+            # It waits for its database; and without a look at this nothing is swept.
+            logging.getLogger("dropnorm").warning("is this its data folder? %s", error.detail)
 
         if parent is not None:
             from app.ingest.bounds import die_with
@@ -125,6 +132,20 @@ def _migrate(settings: Settings) -> None:
         migrations.upgrade(database)
     finally:
         database.close()
+
+
+def _check_folder(settings: Settings) -> None:
+    """Raises `SettingsError` for the data folder of another database: nothing would be found, and much be swept."""
+    from app.storage.blobs import Blobs
+    from app.storage.database import Database
+    from app.storage.installation import belong_together
+
+    with closing(Database(settings.database)) as database:
+        if not belong_together(database, Blobs(settings.data_dir)):
+            raise SettingsError(
+                f"DROPNORM_DATA_DIR {settings.data_dir} is the data folder of another database; where it is not, "
+                "remove its file `installation`"
+            )
 
 
 @contextmanager

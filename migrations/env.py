@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.storage import model_tables, tables  # noqa: F401 - so that the metadata knows every table
+from app.storage import model_tables, service_tables, tables  # noqa: F401 - so that the metadata knows every table
 from app.storage.base import Base
 
 context.configure(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session as Session  # the one name that other rooms need of the library
@@ -19,6 +19,7 @@ from sqlalchemy.types import Float
 from app.errors import Invalid, StorageFull, Unavailable
 
 BUSY_SECONDS = 30
+UNDEFINED_TABLE = "42P01"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -74,6 +75,10 @@ def failures_told() -> Iterator[None]:
         if "disk is full" in str(error.orig):
             raise StorageFull("there is no room left on the database's disk") from error
         raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != UNDEFINED_TABLE:
+            raise
+        raise Unavailable("the database is not migrated yet: `dropnorm migrate`", code="database_unmigrated") from error
     except DataError as error:
         raise Invalid("a text or number in it is one that the database cannot hold", code="value_invalid") from error
     except (InterfaceError, PoolTimeout) as error:

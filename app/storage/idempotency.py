@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.storage.database import now
-from app.storage.tables import IdempotencyRow
+from app.storage.service_tables import IdempotencyRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Any number of processes may sweep at once, while everything else goes on. What it does not know it leaves alone.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.storage import idempotency, workers
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.installation import belong_together
 from app.storage.model_tables import ModelRow
 from app.storage.swept_runs import sweep_runs
 from app.storage.tables import DatasetRow
@@ -24,6 +26,7 @@ GRACE_SECONDS = 3600.0
 KEYS_KEPT_SECONDS = 7 * 86_400.0
 WORKERS_KEPT_SECONDS = 86_400.0
 ROWS_AT_ONCE = 500
+_LOG = logging.getLogger("dropnorm.storage")
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ def sweep(database: Database, blobs: Blobs, grace_seconds: float = GRACE_SECONDS
     """
     swept, before = Swept(), time.time() - grace_seconds
     _sweep_incoming(blobs, before, swept)
-    if _anything_kept(database):
+    if _anything_kept(database) and _belong_together(database, blobs):
         _sweep_datasets(database, blobs, before, swept)
         sweep_runs(database, blobs, before, swept)
     swept.idempotency_keys = _forget(database, idempotency.forget, KEYS_KEPT_SECONDS)
@@ -63,6 +66,13 @@ def _anything_kept(database: Database) -> bool:
     """Whether anything was ever kept here: a blank database beside files is the wrong one rather than a proof."""
     with database.read() as session:
         return any(session.scalar(select(table.id).limit(1)) is not None for table in (DatasetRow, ModelRow))
+
+
+def _belong_together(database: Database, blobs: Blobs) -> bool:
+    if belong_together(database, blobs):
+        return True
+    _LOG.error("the data folder is another database's: nothing that this one does not name is removed")
+    return False
 
 
 def _sweep_incoming(blobs: Blobs, before: float, swept: Swept) -> None:

@@ -1,4 +1,4 @@
-"""Every table but those of models. Times are seconds since 1970 UTC by the database's clock; JSON holds documents.
+"""The tables of datasets, networks and runs. Times are seconds since 1970 UTC by the database's clock.
 
 A row is the job: a run's status, attempt and lease stand in its row of `jobs`, so that claiming and fencing are the
 same for every kind of background work.
@@ -170,25 +170,3 @@ class CheckpointRow(Base):
     epoch: Mapped[int]
     step: Mapped[int]
     created_at: Mapped[float]
-
-
-class IdempotencyRow(Base):
-    """The first answer to a POST that carried an `Idempotency-Key`, and the digest of what was sent."""
-
-    __tablename__ = "idempotency_keys"
-    project: Mapped[str] = mapped_column(String(100), primary_key=True)
-    key: Mapped[str] = mapped_column(String(200), primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    status: Mapped[int]
-    location: Mapped[str | None] = mapped_column(String(300))
-    answer: Mapped[Document]
-    created_at: Mapped[float]
-
-
-class WorkerRow(Base):
-    """When each worker was last seen: readiness asks for one seen lately."""
-
-    __tablename__ = "workers"
-    id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    project: Mapped[str] = mapped_column(String(100))
-    seen_at: Mapped[float]

@@ -6,7 +6,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.storage.database import now
-from app.storage.tables import WorkerRow
+from app.storage.service_tables import WorkerRow
 
 
 def seen(session: Session, worker_id: str, project: str) -> None:

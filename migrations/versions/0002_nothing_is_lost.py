@@ -50,6 +50,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_checkpoints_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_checkpoints")),
     )
+    op.create_table(
+        "installation",
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("created_at", sa.Float(precision=53), nullable=False),
+        sa.CheckConstraint("place = 1", name=op.f("ck_installation_one_row")),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_installation")),
+    )
     _change_jobs(OLD_CHECKS, NEW_CHECKS, drop=[KEY, DIGEST])
     with op.batch_alter_table("datasets") as datasets:
         datasets.add_column(sa.Column("stored_bytes", sa.BigInteger(), nullable=True))
@@ -68,6 +76,7 @@ def downgrade() -> None:
     with op.batch_alter_table("datasets") as datasets:
         datasets.drop_column("stored_bytes")
     _change_jobs(NEW_CHECKS, OLD_CHECKS, add=[sa.Column(KEY, sa.String(200)), sa.Column(DIGEST, sa.String(64))])
+    op.drop_table("installation")
     op.drop_table("checkpoints")
 
 

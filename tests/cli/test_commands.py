@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings, SettingsError, load
+from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.storage.installation import belong_together
 from app.storage.revision import HEAD
 from tests.cli.commands import dropnorm
 from tests.service import free_port
@@ -130,6 +133,18 @@ def test_a_sweep_makes_no_data_folder_and_no_table(tmp_path: Path) -> None:
     (tmp_path / "data" / "runs" / "run_a" / "attempt-1").mkdir(parents=True)
     assert "`dropnorm migrate`" in refusal(tmp_path, "sweep", data_dir="data")
     assert (tmp_path / "data" / "runs" / "run_a" / "attempt-1").exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_the_data_folder_of_another_database_stops_the_start_with_one_line(tmp_path: Path, command: str) -> None:
+    for name in ("mine", "other"):
+        dropnorm(tmp_path, "migrate", "--data-dir", name)
+    for name in ("mine", "other"):
+        database = Database(f"sqlite:///{tmp_path / name / 'dropnorm.db'}")
+        assert belong_together(database, Blobs(tmp_path / name))
+        database.close()
+    said = refusal(tmp_path, command, "--data-dir", "mine", database_url=f"sqlite:///{tmp_path / 'other/dropnorm.db'}")
+    assert said.startswith("DROPNORM_DATA_DIR mine is the data folder of another database")
 
 
 def test_a_port_in_use_stops_the_start_with_one_line(tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ from app.storage import checkpoints, datasets, idempotency, jobs, models, record
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.checkpoints import Checkpoint
 from app.storage.database import Database
+from app.storage.installation import NAME, belong_together
 from app.storage.jobs import Claim
 from app.storage.sweep import Swept, sweep
 from app.storage.workfolders import LOCK, work_folder
 from tests.storage.meanwhile import just_before
 from tests.storage.rows import PROJECT, add_dataset, add_run, at_once, claim, expire
+from tests.storage.servers import Databases
 
 HOUR = 3600.0
 OWNER = """
@@ -53,7 +55,7 @@ def there(blobs: Blobs) -> set[str]:
     paths = [
         path for path in blobs.root.rglob("*") if not path.is_dir() or path.is_symlink() or not any(path.iterdir())
     ]
-    return {path.relative_to(blobs.root).as_posix() for path in paths} - {"incoming", "datasets", "runs"}
+    return {path.relative_to(blobs.root).as_posix() for path in paths} - {"incoming", "datasets", "runs", NAME}
 
 
 def claimed(database: Database, attempts: int = 1) -> tuple[str, Claim]:
@@ -325,6 +327,23 @@ def test_a_room_that_is_itself_a_link_is_left_alone(
     plant(blobs, *keys)
     assert not sweep(database, blobs, 0)
     assert all((blobs.root / key).exists() for key in keys)
+
+
+def test_the_folder_of_another_database_is_not_swept(database: Database, blobs: Blobs, databases: Databases) -> None:
+    """As where somebody names the wrong one: it has rows of its own, and none of what lies there."""
+    plant(blobs, "runs/run_a/attempt-1/weights.safetensors")
+    other = Database(databases.migrated())
+    assert belong_together(other, blobs)
+    add_run(database)
+    assert not belong_together(database, blobs)
+    assert not sweep(database, blobs, 0)
+    assert there(blobs) == {"runs/run_a/attempt-1/weights.safetensors"}
+    other.close()
+
+
+def test_of_several_processes_that_begin_at_once_all_know_their_folder(database: Database, blobs: Blobs) -> None:
+    assert at_once(8, lambda _: belong_together(database, blobs)) == [True] * 8
+    assert [path.name for path in blobs.root.iterdir() if path.is_file() and path.suffix != ".db"] == [NAME]
 
 
 def test_what_it_does_not_know_is_left_alone(database: Database, blobs: Blobs) -> None:

@@ -27,7 +27,7 @@ from app.storage.tables import ArtifactRow, CheckpointRow, DatasetRow, EventRow,
 from tests.worker.processes import until
 
 PROJECT = "default"
-LAYERS = [
+LAYERS: list[dict[str, Any]] = [
     {"type": "dense", "units": 16, "use_bias": False},
     {"type": "batch_normalization"},
     {"type": "activation", "function": "relu"},
