@@ -76,24 +76,28 @@ class Checkpoints:
     def write(self, run: TrainingRun, beside: dict[str, Any]) -> None:
         """Publishes the state of `run` as it stands, unless that was just done, and reports it.
 
-        A disk without room costs the checkpoint and not the run.
+        A disk without room costs the checkpoint and not the run. A state that has diverged is none to go on from.
         """
         position = (run.step.phase, run.step.epoch, run.step.step)
         if position == self._written:
             return
         began = self._clock()
         tensors, state = take(run)
-        document = orjson.dumps({"state": state, "beside": beside}).decode()
+        if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            self._publish(run, tensors, {"state": state, "beside": beside})
+            self._written = position
+        self._allowance.spent(began, self._clock())
+
+    def _publish(self, run: TrainingRun, tensors: dict[str, Tensor], document: dict[str, Any]) -> None:
         on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        content = safetensors.torch.save(on_host, {DOCUMENT: document})
+        content = safetensors.torch.save(on_host, {DOCUMENT: orjson.dumps(document).decode()})
         try:
             file = self._blobs.write(f"{self._order.folder}/checkpoint-{self._made + 1}.safetensors", content)
         except StorageFull as error:
             self._say_full(error)
         else:
-            self._made, self._written = self._made + 1, position
+            self._made += 1
             self._report(file, run)
-        self._allowance.spent(began, self._clock())
 
     def restore(self, begin: Callable[[], TrainingRun]) -> tuple[TrainingRun, Restored | None]:
         """A run with the newest good checkpoint in it; with None where it is at its beginning.
@@ -148,6 +152,8 @@ class Checkpoints:
 
 
 def _name(stored: StoredCheckpoint) -> str:
+    if stored.inherited:
+        return "the inherited checkpoint"
     _, _, attempt, name = stored.key.split("/")
     return f"{name.removesuffix('.safetensors')} of {attempt}"
 

@@ -148,6 +148,15 @@ def test_a_disk_without_room_costs_the_checkpoint_and_not_the_run(
     assert not list(trial[0].blobs.path("runs/trial/attempt-330").glob(".*"))
 
 
+def test_a_state_that_has_diverged_is_not_kept(trial: tuple[Workplace, str]) -> None:
+    good, _ = carried_out(order(*trial, NETWORK, SETTINGS, number=335), StopAt(12))
+    diverging = {**SETTINGS, "optimizer": {"name": "adam", "learning_rate": 1e30}}
+    wanted = order(*trial, NETWORK, diverging, number=336, checkpoints=stored(good.messages), checkpoint_seconds=1e-6)
+    said, nothing = carried_out(wanted, StopAt(3))
+    assert nothing is None
+    assert said.of("checkpoint") == []
+
+
 def test_time_counts_over_all_attempts_of_a_run_and_anew_for_a_resumed_one(trial: tuple[Workplace, str]) -> None:
     settings = {"epochs": 50, "batch_size": 32, "max_seconds": 3600.0}
     first, _ = carried_out(order(*trial, NETWORK, settings, number=340), StopAt(12))
