@@ -152,9 +152,12 @@ def test_a_state_that_has_diverged_is_not_kept(trial: tuple[Workplace, str]) -> 
     good, _ = carried_out(order(*trial, NETWORK, SETTINGS, number=335), StopAt(12))
     diverging = {**SETTINGS, "optimizer": {"name": "adam", "learning_rate": 1e30}}
     wanted = order(*trial, NETWORK, diverging, number=336, checkpoints=stored(good.messages), checkpoint_seconds=1e-6)
-    said, nothing = carried_out(wanted, StopAt(3))
+    said, nothing = carried_out(wanted, StopAt(4))
     assert nothing is None
-    assert said.of("checkpoint") == []
+    # The first step makes weights of 1e30, which are numbers still; what follows are none.
+    kept = [unpack(trial[0].blobs.path(made.key).read_bytes())[0] for made in stored(said.messages)]
+    assert len(kept) <= 1
+    assert all(bool(tensor.isfinite().all()) for tensors in kept for tensor in tensors.values())
 
 
 def test_time_counts_over_all_attempts_of_a_run_and_anew_for_a_resumed_one(trial: tuple[Workplace, str]) -> None:
