@@ -1,7 +1,7 @@
 """`python -m tests.chaos` lets a storm blow over each database, and prints what came of it as a table.
 
-The exit status is 1 if anything was found wrong. The same seed draws the same disturbances; what they meet depends on
-the machine's speed.
+The exit status is 1 if anything was found wrong. The same seed draws the same order of disturbances; when
+and whom they strike depends on the machine.
 """
 
 import argparse
