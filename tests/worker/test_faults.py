@@ -5,10 +5,9 @@ import random
 import resource
 import signal
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.errors import StorageFull
 from app.storage.blobs import Blobs
 from tests.chaos.server import NoServer, Server, server
 from tests.worker.conftest import EPOCHS, LONG, flowers
+from tests.worker.disks import fill, small_disk
 from tests.worker.processes import until
 from tests.worker.workplace import WorkerProcess, Workplace
 
@@ -35,34 +35,6 @@ def ended_well(place: Workplace, run_id: str, undisturbed: dict[str, str]) -> li
     assert [event.kind for event in events].count("end") == 1
     assert [event.data["epoch"] for event in events if event.kind == "epoch"] == list(range(1, EPOCHS + 1))
     return [event.data["message"] for event in events if event.kind == "log"]
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own in memory. Skips, with why, where none may be mounted."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk could be mounted here, so a full one was not tried: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Takes all the room that there is, to the last block."""
-    with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            return
 
 
 def test_a_run_on_a_disk_that_fills_up_ends_once_there_is_room_again(
