@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.errors import DropnormError, Unavailable
+from app.errors import DropnormError, StorageFull, Unavailable
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
 
 app = typer.Typer(
@@ -58,8 +58,8 @@ def worker(
 
         try:
             _check_folder(settings)
-        except Unavailable as error:
-            # It waits for its database; and without a look at this nothing is swept.
+        except (Unavailable, StorageFull) as error:
+            # It waits for its database and for room; and without a look at this nothing is swept.
             logging.getLogger("dropnorm").warning("is this its data folder? %s", error.detail)
 
         if parent is not None:

@@ -21,15 +21,18 @@ NAME = "installation"
 
 def belong_together(database: Database, blobs: Blobs) -> bool:
     """Whether `blobs` is the data folder of `database`. A folder that nothing is known of is given to it."""
-    with database.write() as session:
-        known = _id_of(session)
+    with database.read() as session:
+        known = session.scalar(select(InstallationRow.id))
+    if known is None:
+        with database.write() as session:
+            known = _new_id(session)
     path = blobs.root / NAME
     if not path.exists():
         _write(blobs, known)
     return path.read_text().strip() == known
 
 
-def _id_of(session: Session) -> str:
+def _new_id(session: Session) -> str:
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     moment = select(now()).scalar_subquery()
     made = insert(InstallationRow).values(place=1, id=new_id("installation"), created_at=moment)
