@@ -3,7 +3,8 @@
 Claiming, on SQLite and PostgreSQL: with 10,000 ended and 200 queued jobs in the table, milliseconds to look whether
 there is a job and to claim it, the commit included. Idling, on PostgreSQL: 200 tiny runs and 8 `dropnorm worker`
 processes; the seconds between the end of a worker's run and the start of its next, as the rows say, while runs were
-queued. `python -m benchmarks.queue claims` leaves out the second.
+queued. Taking over: from the SIGKILL of a run's worker until the next attempt is recorded as running. `python -m
+benchmarks.queue claims` measures the first alone.
 """
 
 import statistics
@@ -19,15 +20,18 @@ from typing import Any
 from sqlalchemy import func, insert, make_url, select
 
 from app.storage import jobs
-from app.storage.database import Database
+from app.storage.database import Database, now
 from app.storage.tables import JobRow
+from app.worker.watch import HEARTBEATS_A_LEASE
 from tests.storage.servers import migrate, postgresql
 from tests.worker.conftest import flowers
+from tests.worker.processes import until
 from tests.worker.workplace import WorkerProcess, Workplace
 
 ENDED_JOBS, QUEUED_JOBS = 10_000, 200
 RUNS, WORKERS = 200, 8
 GIVE_UP_SECONDS = 480.0
+TAKEOVERS, LEASE_SECONDS = 5, 6.0
 TINY: dict[str, Any] = {"epochs": 1, "batch_size": 64}
 
 
@@ -121,6 +125,36 @@ def measure_idling() -> None:
     print(f"| {len(rows)} | {workers} | {spent:.0f} | {statistics.median(waits):.3f} | {waits[-1]:.2f} |")
 
 
+def takeover(place: Workplace, dataset: str) -> float:
+    """Seconds from the death of a run's worker until another has begun with it, by the database's clock."""
+    run_id = place.submit(dataset, epochs=100_000)
+    settings = {"lease_seconds": str(LEASE_SECONDS)}
+    with WorkerProcess(place, "", None, **settings) as lost:
+        place.in_the_middle(run_id)
+        with WorkerProcess(place, "", None, **settings) as other:
+            until(lambda: any("waiting" in " ".join(child.cmdline()) for child in other.children()) or None, 60)
+            lost.process.kill()
+            with place.database.read() as session:
+                killed = session.scalar(select(now())) or 0.0
+            until(lambda: place.run(run_id).job.attempt > 1 or None, 60)
+            begun = until(lambda: [e for e in place.events(run_id) if e.data.get("attempt") == 2] or None, 60)
+            place.cancel(run_id)
+            place.ended(run_id)
+    return begun[0].at - killed
+
+
+def measure_takeovers() -> None:
+    with tempfile.TemporaryDirectory(prefix="dropnorm-") as folder:
+        place = Workplace(Path(folder))
+        dataset = place.add(flowers())
+        seconds = sorted(takeover(place, dataset) for _ in range(TAKEOVERS))
+        place.database.close()
+    print("| lease, s | heartbeat, s | another worker has begun after: median, s | longest, s |")
+    print("|--:|--:|--:|--:|")
+    heartbeat = LEASE_SECONDS / HEARTBEATS_A_LEASE
+    print(f"| {LEASE_SECONDS:g} | {heartbeat:g} | {statistics.median(seconds):.2f} | {seconds[-1]:.2f} |")
+
+
 def main() -> None:
     print("| look and claim | median, ms | 95th percentile, ms |")
     print("|---|--:|--:|")
@@ -131,6 +165,8 @@ def main() -> None:
     if sys.argv[1:] != ["claims"]:
         print()
         measure_idling()
+        print()
+        measure_takeovers()
 
 
 if __name__ == "__main__":

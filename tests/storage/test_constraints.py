@@ -11,6 +11,7 @@ from app.storage.base import Base
 from app.storage.blobs import StoredFile
 from app.storage.checkpoints import Checkpoint
 from app.storage.database import Database
+from app.storage.service_tables import InstallationRow
 from app.storage.tables import CheckpointRow, JobRow
 from tests.storage.rows import add_job, add_run, claim, job
 
@@ -57,6 +58,8 @@ CHECKPOINTS: dict[str, list[Changes]] = {
 }
 JOB_CASES = [(check, status, changes) for check, cases in JOBS.items() for status, changes in cases]
 CHECKPOINT_CASES = [(check, changes) for check, cases in CHECKPOINTS.items() for changes in cases]
+
+ONE_FOLDER = "ck_installation_one_row"
 
 
 def job_that_is(database: Database, status: str) -> str:
@@ -105,6 +108,11 @@ def test_a_job_lacks_nothing_that_every_job_has(database: Database, column: str)
         session.execute(update(JobRow).where(JobRow.id == job_id).values({column: None}))
 
 
+def test_a_database_has_one_data_folder(database: Database) -> None:
+    with pytest.raises(IntegrityError, match=ONE_FOLDER), database.write() as session:
+        session.add(InstallationRow(place=2, id="installation_b", created_at=1.0))
+
+
 def test_every_check_of_every_table_is_tried_here() -> None:
     declared = {
         constraint.name
@@ -112,4 +120,4 @@ def test_every_check_of_every_table_is_tried_here() -> None:
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
-    assert declared == JOBS.keys() | CHECKPOINTS.keys()
+    assert declared == JOBS.keys() | CHECKPOINTS.keys() | {ONE_FOLDER}

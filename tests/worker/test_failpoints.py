@@ -38,7 +38,7 @@ def test_whoever_dies_wherever_the_run_ends_once_with_the_same_files_and_nothing
     marker = tmp_path / "died"
     with WorkerProcess(quiet_place, f"{point}:{part}:{marker}", **HURRIED) as armed, ExitStack() as others:
         if point == "restoring":
-            quiet_place.in_the_middle(run_id)
+            quiet_place.with_checkpoint(run_id)
             armed.trainer(run_id).kill()
         until(marker.exists, 60)
         if point in OF_SUPERVISORS:

@@ -18,7 +18,7 @@ from app.domain.data.columns import LAYOUT, Columns
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
 from app.failpoints import VARIABLE
-from app.storage import datasets, events, jobs, migrations, models, runs, workers
+from app.storage import checkpoints, datasets, events, jobs, migrations, models, runs, workers
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.database import Database
 from app.storage.datasets import Upload
@@ -111,6 +111,15 @@ class Workplace:
         with self.database.write() as session:
             statement = text("UPDATE jobs SET lease_until = lease_until - 1000 WHERE id = :id")
             session.execute(statement, {"id": self.run(run_id).job_id})
+
+    def with_checkpoint(self, run_id: str) -> None:
+        """Waits until a checkpoint of a run is recorded."""
+
+        def seen() -> bool:
+            with self.database.read() as session:
+                return bool(checkpoints.of_run(session, run_id))
+
+        until(seen, 60)
 
     def unnamed(self) -> set[str]:
         """The files of runs that no row names."""
