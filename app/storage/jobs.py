@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, DropnormError
@@ -22,6 +21,7 @@ from app.storage.tables import JobRow
 LEASE_SECONDS = 30.0
 LONGEST_DELAY_SECONDS = 300.0  # of a lease, and of a job put off
 ENDED = ("succeeded", "failed", "cancelled")
+KINDS = ("run",)  # of work that a worker knows; any other is left to a newer one
 
 
 class LostJob(DropnormError):
@@ -160,17 +160,18 @@ def cancel(session: Session, row: JobRow) -> None:
             cancel_requested_at=func.coalesce(JobRow.cancel_requested_at, now()),
             finished_at=case((queued, now()), else_=JobRow.finished_at),
         )
+        .returning(JobRow.id)
         .execution_options(synchronize_session=False)
-    )
+    ).one_or_none()
     session.refresh(row)
-    if _count(changed) == 0:
+    if changed is None:
         raise Conflict(f"it has already {row.status}, so it cannot be cancelled", code="already_ended")
 
 
 def _free() -> ColumnElement[bool]:
     # What lies further ahead than anything is ever set comes of a clock that was put back: nobody would get there.
     never = now() + 2 * LONGEST_DELAY_SECONDS
-    return or_(
+    return JobRow.kind.in_(KINDS) & or_(
         and_(JobRow.status == "queued", or_(JobRow.run_after <= now(), JobRow.run_after > never)),
         and_(JobRow.status == "running", or_(JobRow.lease_until < now(), JobRow.lease_until > never)),
     )
@@ -185,16 +186,10 @@ def _queued_again(after_seconds: float) -> dict[str, Any]:
 
 
 def _guarded(session: Session, held: Claim, values: dict[str, Any]) -> None:
-    statement = update(JobRow).where(_held(held)).values(**values)
-    changed = session.execute(statement.execution_options(synchronize_session=False))
-    if _count(changed) == 0:
+    statement = update(JobRow).where(_held(held)).values(**values).returning(JobRow.id)
+    if session.execute(statement.execution_options(synchronize_session=False)).one_or_none() is None:
         raise _lost(held)
 
 
 def _lost(held: Claim) -> LostJob:
     return LostJob(f"job {held.job_id} is no longer held by attempt {held.attempt}")
-
-
-def _count(result: object) -> int:
-    assert isinstance(result, CursorResult)
-    return result.rowcount

@@ -54,7 +54,7 @@ class Supervisor:
         self._trainer: Trainer | None = None
         self._failed_starts = 0
         self._seen_at = -HEARTBEAT_SECONDS
-        self._full = False
+        self._hindrance = ""
 
     def run(self) -> None:
         """Works until `stop` is set, then hands its job back and leaves no process behind."""
@@ -79,27 +79,28 @@ class Supervisor:
             workers.seen(session, self.worker_id, self.project)
 
     def _claim(self) -> Claim | None:
-        if not self._has_room():
+        if not self.blobs.has_room():
+            self._hindered("almost no room is left on the disk")
             return None
         try:
             with self.database.read() as session:
                 if not jobs.anything_to_claim(session):
+                    self._hindrance = ""
                     return None
             with self.database.write() as session:
                 held = jobs.claim(session, self.worker_id, self.pace.lease_seconds)
         except (Unavailable, StorageFull) as error:
-            _LOG.warning("no job can be claimed: %s", error.detail)
+            self._hindered(error.detail)
             self.stop.wait(1.0)
             return None
+        self._hindrance = ""
         reach("claimed", self.worker_id)
         return held
 
-    def _has_room(self) -> bool:
-        full = not self.blobs.has_room()
-        if full and not self._full:
-            _LOG.warning("almost no room is left on the disk: nothing is claimed until there is")
-        self._full = full
-        return not full
+    def _hindered(self, why: str) -> None:
+        if why != self._hindrance:
+            _LOG.warning("nothing can be claimed: %s", why)
+        self._hindrance = why
 
     def _work(self, held: Claim) -> None:
         if held.spent:

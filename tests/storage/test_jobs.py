@@ -52,6 +52,12 @@ def test_a_job_is_not_claimed_before_its_time(database: Database) -> None:
     assert try_claim(database) is None
 
 
+def test_work_of_a_kind_that_a_worker_does_not_know_is_left_to_a_newer_one(database: Database) -> None:
+    job_id = add_job(database, kind="of tomorrow")
+    assert try_claim(database) is None
+    assert job(database, job_id).status == "queued"
+
+
 def test_an_idle_worker_sees_whether_a_claim_would_find_a_job(database: Database) -> None:
     def seen() -> bool:
         with database.read() as session:
