@@ -54,7 +54,8 @@ def worker(
     with _told():
         settings = load(data_dir=data_dir, database_url=database_url)
         # Imported here, as below: `--help` needs none of it.
-        from app.worker.supervisor import Pace, work
+        from app.worker.supervisor import Pace
+        from app.worker.work import work
 
         try:
             _check_folder(settings)

@@ -3,14 +3,9 @@
 import ipaddress
 import logging
 import multiprocessing
-import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from types import FrameType
 
@@ -29,9 +24,7 @@ from app.storage.quotas import Quota
 from app.web.app import create_app
 from app.web.broadcast import Broadcast
 from app.web.context import Context, Limits
-
-STOP_SECONDS = 20.0
-_LOG = logging.getLogger("dropnorm")
+from app.worker.keeper import kept
 
 
 def context_of(settings: Settings) -> Context:
@@ -102,7 +95,7 @@ def serve(settings: Settings) -> None:
         # uvicorn raises the signal once more when it has ended: the workers are still to be ended then.
         signal.signal(number, _leave)
     _greet(settings)
-    with listener, _workers(settings):
+    with listener, kept(settings.workers):
         if settings.processes > 1:
             uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
         else:
@@ -111,40 +104,6 @@ def serve(settings: Settings) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
-
-
-@contextmanager
-def _workers(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    keepers = [threading.Thread(target=_keep_worker, args=(stop,)) for _ in range(settings.workers)]
-    for keeper in keepers:
-        keeper.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for keeper in keepers:
-            keeper.join()
-
-
-def _keep_worker(stop: threading.Event) -> None:
-    """Runs a worker until `stop` is set; one that ends by itself is started again."""
-    command = [sys.executable, "-m", "app.cli", "worker", "--parent", str(os.getpid())]
-    while not stop.is_set():
-        # Out of the terminal's process group: Ctrl-C reaches the server, which then ends its workers in order.
-        worker = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own interpreter and module
-        while worker.poll() is None and not stop.wait(0.2):
-            continue
-        if worker.poll() is None:
-            worker.terminate()
-            try:
-                worker.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-        else:
-            _LOG.warning("a worker ended with status %d; another is started", worker.returncode)
-            stop.wait(1.0)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -12,7 +12,7 @@ from app.storage.jobs import LONGEST_DELAY_SECONDS, Claim
 from app.worker.channel import Message
 
 ENDS = ("done", "stopped", "failed")
-RETRIED = ("storage_full",)
+RETRIED = ("storage_full", "storage_unavailable")
 """What is not the run's own fault, and may be over the next time."""
 _LOG = logging.getLogger("dropnorm.worker")
 
@@ -46,18 +46,34 @@ class Ledger:
         else:
             jobs.release(session, self._held)
 
+    def put_off(self, session: Session) -> None:
+        """The run is to be tried again after a while."""
+        if self.cancel:
+            records.cancelled(session, self._held)
+        else:
+            jobs.release(session, self._held, after_seconds=delay(self._held.attempt))
+
+    def fail(self, session: Session, code: str, message: str) -> None:
+        """The run has failed for good."""
+        if self.cancel:
+            records.cancelled(session, self._held)
+        else:
+            records.failed(session, self._held, code, message)
+
+    def renew(self, session: Session) -> None:
+        """Renews the lease and learns of a wish to cancel. Comes first in every transaction."""
+        self.cancel = jobs.heartbeat(session, self._held)
+
     def trainer_lost(self, session: Session, how: str) -> None:
         """The trainer is gone or was silent for too long; its run is tried again while its budget of crashes lasts."""
         held = self._held
         _LOG.warning("the trainer of %s was lost: %s", held.job_id, how)
-        if self.cancel:
-            records.cancelled(session, held)
-        elif not self.began:
-            # It never came to the run, which so is not what ended it.
-            jobs.release(session, held, after_seconds=delay(held.attempt))
+        if self.cancel or not self.began:
+            # Before it came to the run, that is not what ended it.
+            self.put_off(session)
         elif not jobs.crashed(session, held, after_seconds=delay(held.crashes)):
             what = f"the training process was lost {held.max_crashes} times with no checkpoint in between: {how}"
-            records.failed(session, held, "worker_killed", what)
+            self.fail(session, "worker_killed", what)
 
     def _take(self, session: Session, message: Message) -> None:
         held = self._held
@@ -91,7 +107,7 @@ class Ledger:
             records.succeeded(session, held, message["result"], files)
         elif message["code"] in RETRIED:
             records.log(session, held, f"put off: {message['message']}", once=True)
-            jobs.release(session, held, after_seconds=delay(held.attempt))
+            self.put_off(session)
         else:
-            records.failed(session, held, message["code"], message["message"])
+            self.fail(session, message["code"], message["message"])
         reach("end-within", held.job_id)

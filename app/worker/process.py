@@ -59,7 +59,8 @@ class Trainer:
         return self._process.wait()
 
     def kill(self) -> None:
-        """Ends it now, whatever it does."""
+        """Ends it now, whatever it does. Nothing more is heard of it."""
+        self._receiver.closed = True
         self._process.kill()
         self.exit_status()
         for stream in (self._process.stdin, self._process.stdout):

@@ -4,28 +4,21 @@ The clock and the database are here; the mathematics is in the trainer, which ha
 """
 
 import logging
-import os
-import secrets
-import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.errors import DropnormError, StorageFull, Unavailable
 from app.failpoints import reach
-from app.storage import jobs, records, workers
-from app.storage.base import DEFAULT_PROJECT
+from app.storage import jobs, workers
 from app.storage.blobs import Blobs
 from app.storage.database import Database, Session
 from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
-from app.worker.ledger import delay
+from app.worker.ledger import Ledger
 from app.worker.orders import order_for
 from app.worker.process import Trainer
-from app.worker.upkeep import Upkeep
 from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch
 
 LARGEST_IDLE_BYTES = 1 << 30
@@ -63,8 +56,7 @@ class Supervisor:
                 # Not seen as a worker before it can work, so that readiness tells the truth.
                 if not self._trainer_is_ready():
                     continue
-                if time.monotonic() - self._seen_at > HEARTBEAT_SECONDS:
-                    self.report_alive()
+                self.report_alive()
                 held = self._claim()
                 if held is None:
                     self.stop.wait(POLL_SECONDS)
@@ -74,6 +66,9 @@ class Supervisor:
             self._drop_trainer()
 
     def report_alive(self) -> None:
+        """Says now and then that this worker lives."""
+        if time.monotonic() - self._seen_at < HEARTBEAT_SECONDS:
+            return
         self._seen_at = time.monotonic()
         with self._told("the worker could not report"), self.database.write() as session:
             workers.seen(session, self.worker_id, self.project)
@@ -136,7 +131,7 @@ class Supervisor:
             self._failed_starts = 0
         elif not trainer.alive:
             self._failed_starts += 1
-            pause = min(LONGEST_PAUSE_SECONDS, 2.0**self._failed_starts)
+            pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._failed_starts, 10))
             _LOG.error("a trainer ended before it was ready; another is started in %g seconds", pause)
             self.stop.wait(pause)
         return trainer.ready
@@ -154,24 +149,24 @@ class Supervisor:
             self._trainer = None
 
     def _put_off(self, held: Claim) -> None:
-        with self._told("the run could not be handed back"):
-            self._patiently(lambda session: jobs.release(session, held, after_seconds=delay(held.attempt)))
+        self._finally(held, lambda ledger, session: ledger.put_off(session))
 
     def _fail(self, held: Claim, code: str, message: str) -> None:
-        with self._told("the failure could not be recorded"):
-            self._patiently(lambda session: records.failed(session, held, code, message))
+        self._finally(held, lambda ledger, session: ledger.fail(session, code, message))
 
-    def _patiently(self, write: Callable[[Session], None]) -> None:
-        """A fenced write, repeated while the database is away; given up in the end, as its lease then is."""
-        give_up = time.monotonic() + WRITE_SECONDS
-        while True:
-            try:
-                with self.database.write() as session:
-                    write(session)
-                return
-            except (Unavailable, StorageFull):
-                if time.monotonic() > give_up or self.stop.wait(0.5):
-                    raise
+    def _finally(self, held: Claim, write: Callable[[Ledger, Session], None]) -> None:
+        """A last write, repeated while the database is away; given up in the end, as its lease then is."""
+        ledger, give_up = Ledger(held), time.monotonic() + WRITE_SECONDS
+        with self._told("how the attempt ended could not be recorded"):
+            while True:
+                try:
+                    with self.database.write() as session:
+                        ledger.renew(session)
+                        write(ledger, session)
+                    return
+                except (Unavailable, StorageFull):
+                    if time.monotonic() > give_up or self.stop.wait(0.5):
+                        raise
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -180,14 +175,3 @@ class Supervisor:
             yield
         except (Unavailable, StorageFull, LostJob) as error:
             _LOG.warning("%s: %s", what, error.detail)
-
-
-def work(database_url: str, data_dir: Path, pace: Pace) -> None:
-    """One worker, until SIGTERM or SIGINT."""
-    # A process id may be used again while its old row is still there: the rest of the name is not.
-    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    supervisor = Supervisor(Database(database_url), Blobs(data_dir), name, DEFAULT_PROJECT, pace)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stop.set())
-    Upkeep(supervisor.database, supervisor.blobs, supervisor.stop).start()
-    supervisor.run()

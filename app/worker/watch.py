@@ -30,6 +30,7 @@ AWAY_SECONDS = 600.0
 LEAVE_SECONDS = 5.0
 WRITE_AGAIN_SECONDS = 0.5
 LONGEST_BATCH = 200
+MOST_WAITING = 10_000
 _LOG = logging.getLogger("dropnorm.worker")
 
 
@@ -54,11 +55,13 @@ class Watch:
         self._renewed = self._looked = self._heard = time.monotonic()
         self._away_since: float | None = None
         self._told_at: float | None = None
+        self._ending: Callable[[Session], None] | None = None
 
     def run(self) -> None:
         """Returns when the job has ended or was handed back. Raises `LostJob` when fenced, or cut off for too long."""
         while not self._ledger.ended:
             self._listen()
+            self._tell()
             try:
                 self._go_on()
                 self._away_since = None
@@ -66,8 +69,13 @@ class Watch:
                 self._be_patient(error)
 
     def _listen(self) -> None:
+        if len(self._waiting) > MOST_WAITING:
+            # More than can be written down soon: the trainer waits, and is not silent for that.
+            self._heard = time.monotonic()
+            return
         # A trainer may still say something of an attempt before this one.
-        said = [message for message in self.trainer.messages(POLL_SECONDS) if message["folder"] == self._folder]
+        heard = self.trainer.messages(0.0 if self._waiting else POLL_SECONDS)
+        said = [message for message in heard if message["folder"] == self._folder]
         if said:
             self._heard = time.monotonic()
         self._waiting += [message for message in said if message["kind"] != "alive"]
@@ -75,20 +83,28 @@ class Watch:
         last = max((place for place, message in enumerate(self._waiting) if message["kind"] == "progress"), default=-1)
         self._waiting = [m for place, m in enumerate(self._waiting) if m["kind"] != "progress" or place == last]
 
+    def _tell(self) -> None:
+        """Asks the trainer to stop, as soon as that is wanted, whatever the database does."""
+        if self._told_at is None and (self._ledger.cancel or self.stop.is_set()):
+            self._told_at = time.monotonic()
+            self.trainer.order({"kind": "stop", "folder": self._folder})
+
     def _go_on(self) -> None:
         moment = time.monotonic()
-        while self._waiting and not self._ledger.ended:
+        self._report_alive()
+        if self._ending is not None:
+            self._end(self._ending)
+        elif self._waiting:
             self._write_down(self._waiting[:LONGEST_BATCH])
-        if self._ledger.ended:
-            return
-        if self.trainer.gone:
-            self._end(self._ledger.trainer_lost, self._how_it_ended())
-        elif moment - self._heard > SILENCE_SECONDS:
-            self._end(self._ledger.trainer_lost, "it was silent for too long")
-        elif self._told_at is not None and moment - self._told_at > GRACE_SECONDS:
+        elif self.stop.is_set() and (self.trainer.gone or not self._ledger.began):
+            # Whoever stopped the trainer with it meant no harm; or there is nothing yet worth a checkpoint.
             self._end(self._ledger.stopped)
-        elif self.stop.is_set() and not self._ledger.began:
-            # It has nothing yet that would be worth a checkpoint.
+        elif self.trainer.gone:
+            how = self._how_it_ended()
+            self._end(lambda session: self._ledger.trainer_lost(session, how))
+        elif moment - self._heard > SILENCE_SECONDS:
+            self._end(lambda session: self._ledger.trainer_lost(session, "it was silent for too long"))
+        elif self._told_at is not None and moment - self._told_at > GRACE_SECONDS:
             self._end(self._ledger.stopped)
         else:
             self._keep(moment)
@@ -96,14 +112,10 @@ class Watch:
     def _keep(self, moment: float) -> None:
         if moment - self._renewed > self._heartbeat:
             self._write(lambda session: None)
-            self._report_alive()
         elif moment - self._looked > CANCEL_POLL_SECONDS and not self._ledger.cancel:
             self._looked = moment
             with self.database.read() as session:
                 self._ledger.cancel = jobs.cancel_requested(session, self.held)
-        if self._told_at is None and (self._ledger.cancel or self.stop.is_set()):
-            self._told_at = moment
-            self.trainer.order({"kind": "stop", "folder": self._folder})
 
     def _write_down(self, messages: list[Message]) -> None:
         ends = any(message["kind"] in ENDS for message in messages)
@@ -116,9 +128,11 @@ class Watch:
             reach("checkpoint-committed", self._folder)
             self._remove_replaced()
 
-    def _end(self, write: Callable[..., None], *details: str) -> None:
+    def _end(self, write: Callable[[Session], None]) -> None:
+        # Remembered, so that it is still this that is written once the database is back.
+        self._ending = write
         self.trainer.kill()
-        self._write(lambda session: write(session, *details))
+        self._write(write)
         self._ledger.ended = True
 
     def _write(self, write: Callable[[Session], None]) -> None:
@@ -126,7 +140,7 @@ class Watch:
         moment = time.monotonic()
         self._ledger.replaced = []
         with self.database.write() as session:
-            self._ledger.cancel = jobs.heartbeat(session, self.held)
+            self._ledger.renew(session)
             write(session)
         self._renewed = moment
 
