@@ -32,8 +32,9 @@ def main(parent: int) -> None:
     """Serves the supervisor `parent`, one order after another, and dies with it."""
     die_with(parent)
     setproctitle("dropnorm trainer: waiting")
-    # Ctrl-C is for the supervisor, which ends this process in its own time.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever asks a whole group to stop means the supervisor, which ends this process in its own time.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     reports = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     # One thread: the faster choice for such networks, and the only one that gives the same bits every time.
@@ -68,6 +69,13 @@ class Desk:
             self._current = ""
 
     def _listen(self) -> None:
+        try:
+            self._hear()
+        except Exception:  # noqa: BLE001 - a supervisor of another version, which would else wait for an answer
+            traceback.print_exc()
+            os._exit(os.EX_PROTOCOL)
+
+    def _hear(self) -> None:
         for line in sys.stdin.buffer:
             message = orjson.loads(line)
             if message["kind"] == "order":
