@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -64,7 +65,8 @@ class Member:
 
     def ask_to_end(self) -> None:
         self.asked_at = time.monotonic()
-        self.popen.terminate()
+        # The worker's whole group, as service managers do.
+        os.killpg(self.popen.pid, signal.SIGTERM)
 
     @property
     def fault(self) -> str | None:
