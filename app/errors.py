@@ -13,6 +13,7 @@ DropnormError
 ├── UnsupportedType      a media type or file format that is not accepted
 ├── QuotaExceeded        over a limit on number; may be tried again later
 ├── Unavailable          not ready, or overloaded; may be tried again soon
+│   └── StorageUnavailable  the disk cannot be read or written just now
 ├── StorageFull          the disk has no room left
 ├── Diverged             training reached values that are not finite numbers
 ├── Unfaithful           what would be served does not answer as the trained network does
@@ -89,6 +90,10 @@ class QuotaExceeded(DropnormError):
 
 class Unavailable(DropnormError):
     code = "unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
 
 
 class StorageFull(DropnormError):

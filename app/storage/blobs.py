@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import Damaged, NotFound, StorageFull
+from app.errors import Damaged, NotFound
 from app.failpoints import reach
+from app.storage import disks
+from app.storage.disks import disk_failures_told
 
 CHUNK_BYTES = 1 << 20
-LEAST_FREE_BYTES = 100 << 20
 _LOG = logging.getLogger("dropnorm.storage")
 
 
@@ -33,23 +34,29 @@ class StoredFile:
 
 
 class Blobs:
-    """The data folder. Raises `StorageFull` where the disk has no room, `Damaged` where a digest is not as recorded."""
+    """The data folder.
+
+    Raises `StorageFull` where the disk has no room, `StorageUnavailable` where it cannot be read or written just now,
+    `Damaged` where a digest is not as recorded.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        for name in ("incoming", "datasets", "runs"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        with disk_failures_told():
+            for name in ("incoming", "datasets", "runs"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def incoming(self, name: str | None = None) -> Path:
         """A new empty folder on the same file system, to work in before publication. Its name is its own for ever."""
         folder = self.root / "incoming" / (name or secrets.token_hex(16))
-        folder.mkdir()
+        with disk_failures_told():
+            folder.mkdir()
         return folder
 
     def write(self, key: str, content: bytes) -> StoredFile:
         """Publishes `content` under `key`, over whatever stood there."""
         target = self._path(key)
-        with disk_full_told():
+        with disk_failures_told():
             _make_folder(target.parent)
             try:
                 _write_aside(target, content)
@@ -64,7 +71,7 @@ class Blobs:
     def publish_folder(self, folder: Path, key: str) -> list[StoredFile]:
         """Moves a finished folder of files to `key`, which no folder had before."""
         target = self._path(key)
-        with disk_full_told():
+        with disk_failures_told():
             files = [_synced(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())]
             _sync_folder(folder)
             _make_folder(target.parent)
@@ -93,18 +100,15 @@ class Blobs:
     def open(self, key: str) -> Iterator[int]:
         """A descriptor of a regular file that has this one name, or `NotFound`: links of any kind are refused."""
         path = self._path(key)
-        try:
-            # Without O_NONBLOCK a planted FIFO would hold the reader until somebody writes to it.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise NotFound(f"the stored file {path.name} is not there", code="file_missing") from error
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or path.parent.resolve() != path.parent:
-                raise NotFound(f"the stored file {path.name} is not there", code="file_missing")
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        with disk_failures_told():
+            descriptor = _open_plain(path)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or path.parent.resolve() != path.parent:
+                    raise _gone(path)
+                yield descriptor
+            finally:
+                os.close(descriptor)
 
     def path(self, key: str) -> Path:
         """Where a key lies; for readers that map a file into memory."""
@@ -124,26 +128,18 @@ class Blobs:
             _LOG.warning("%s cannot be removed, and is left to the sweep: %s", key, error.strerror)
 
     def has_room(self) -> bool:
-        """Whether enough is free to begin something: 100 MB, or a twentieth of a small disk."""
-        usage = shutil.disk_usage(self.root)
-        return usage.free >= min(LEAST_FREE_BYTES, usage.total // 20)
+        """Whether something new can be begun: see `obstacle`."""
+        return self.obstacle() is None
+
+    def obstacle(self) -> str | None:
+        """What keeps anything new from being begun, in words; None where nothing does."""
+        return disks.obstacle(self.root)
 
     def _path(self, key: str) -> Path:
         path = self.root if "\0" in key else (self.root / key).resolve()
         if not path.is_relative_to(self.root) or path == self.root:
             raise NotFound("no such file", code="file_missing")
         return self.root / key
-
-
-@contextmanager
-def disk_full_told() -> Iterator[None]:
-    """Turns the system's "no space left" into `StorageFull`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageFull("there is no room left on the disk; free some space and try again") from error
-        raise
 
 
 def _write_aside(target: Path, content: bytes) -> None:
@@ -163,6 +159,20 @@ def _write_aside(target: Path, content: bytes) -> None:
         reach("file-renamed", target.name)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _open_plain(path: Path) -> int:
+    try:
+        # Without O_NONBLOCK a planted FIFO would hold the reader until somebody writes to it.
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if disks.failure_of(error) is not None:
+            raise
+        raise _gone(path) from error
+
+
+def _gone(path: Path) -> NotFound:
+    return NotFound(f"the stored file {path.name} is not there", code="file_missing")
 
 
 def _damaged(file: StoredFile) -> Damaged:

@@ -1,10 +1,10 @@
 """Checkpoints: the states that a run can go on from. The row is the publication, as with every file."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.storage.blobs import StoredFile
@@ -28,11 +28,16 @@ class Checkpoint:
 def add(session: Session, run: RunRow, attempt: int, made: Checkpoint) -> list[str]:
     """Records the newest checkpoint; answers the keys of those it replaces, to be removed once that is committed.
 
-    The caller holds the run's job. A file that is recorded already stays as it is.
+    The caller holds the run's job. One that the same attempt has got past is ignored: it was recorded already, by a
+    transaction of which nobody learned that it was committed, and may be replaced since. A later attempt may begin
+    behind the one before it, where it fell back to an older state: what it makes is then what counts.
     """
-    if any(row.key == made.file.key for row in of_run(session, run.id)):
+    recorded = of_run(session, run.id)
+    if any(row.key == made.file.key for row in recorded):
         return []
-    last = session.scalar(select(func.max(CheckpointRow.number)).where(CheckpointRow.run_id == run.id)) or 0
+    if any(_position(row) >= _position(made) for row in recorded if row.attempt == attempt):
+        return []
+    last = max((row.number for row in recorded), default=0)
     row = CheckpointRow(
         run_id=run.id,
         number=last + 1,
@@ -61,5 +66,21 @@ def of_run(session: Session, run_id: str) -> Sequence[CheckpointRow]:
     return session.scalars(query).all()
 
 
+def still_named(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of `keys` that rows name: their files must stay, whatever was answered earlier in the transaction."""
+    return set(session.scalars(select(CheckpointRow.key).where(CheckpointRow.key.in_(keys))))
+
+
+def forget_statistics(session: Session, run_id: str) -> None:
+    """Drops the states that nobody goes on from once the run has ended; the sweep takes their files."""
+    of_phase = (CheckpointRow.run_id == run_id, CheckpointRow.phase == "statistics")
+    session.execute(delete(CheckpointRow).where(*of_phase))
+
+
 def file_of(row: CheckpointRow) -> StoredFile:
     return StoredFile(row.key, row.bytes, row.sha256)
+
+
+def _position(place: Checkpoint | CheckpointRow) -> tuple[bool, int, int]:
+    """Grows from one checkpoint of an attempt to the next."""
+    return place.phase == "statistics", place.epoch, place.step

@@ -7,19 +7,22 @@ import shutil
 from pathlib import Path
 
 from app.errors import Damaged
-from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile, disk_full_told
+from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile
+from app.storage.disks import check_free, disk_failures_told
 
 
 def copy(blobs: Blobs, source: StoredFile, key: str) -> StoredFile:
     """Publishes a copy of `source` under `key`, in a folder that nothing had before; memory stays flat.
 
     Raises `Damaged` where the source is not as it was recorded or cannot be read, `NotFound` where it is gone,
-    `StorageFull` where there is no room for a second one. What it leaves in the folder then, its caller removes.
+    `StorageFull` where there is no room for a second one, `StorageUnavailable` where the disk fails otherwise. What it
+    leaves in the folder then, its caller removes.
     """
+    check_free(blobs.root, source.bytes)
     folder, name = key.rsplit("/", 1)
     work = blobs.incoming()
     try:
-        with disk_full_told():
+        with disk_failures_told():
             _copy_checked(blobs, source, work / name)
         (copied,) = blobs.publish_folder(work, folder)
     finally:

@@ -55,9 +55,9 @@ def check_room(session: Session, project: str, quota: Quota) -> None:
         raise _full(f"{found} bytes are stored, and {quota.stored_bytes} may be")
 
 
-def check_stored(session: Session, project: str, quota: Quota) -> None:
-    """Raises `StorageFull` where what was just added is more than fits; the project must be held."""
-    if quota.stored_bytes and (found := stored_bytes(session, project)) > quota.stored_bytes:
+def check_stored(session: Session, project: str, quota: Quota, adding_bytes: int = 0) -> None:
+    """Raises `StorageFull` where what was just added, or is to be, is more than fits; the project must be held."""
+    if quota.stored_bytes and (found := stored_bytes(session, project) + adding_bytes) > quota.stored_bytes:
         raise _full(f"{found} bytes would be stored, and {quota.stored_bytes} may be")
 
 

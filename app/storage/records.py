@@ -96,5 +96,6 @@ def cancelled(session: Session, held: Claim) -> None:
 
 
 def _end(session: Session, held: Claim, run: RunRow, data: Report) -> None:
+    checkpoints.forget_statistics(session, run.id)
     events.append(session, run, held.attempt, "status", {"status": data["status"]})
     events.append(session, run, held.attempt, "end", data)

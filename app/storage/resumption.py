@@ -29,6 +29,11 @@ class Source:
     epochs: int
     checkpoints: Sequence[CheckpointRow]
 
+    @property
+    def least_bytes(self) -> int:
+        """What a copy of any of the states takes at the least."""
+        return min(row.bytes for row in self.checkpoints)
+
 
 @dataclass(slots=True)
 class Inheritance:
@@ -69,7 +74,8 @@ def find(session: Session, project: str, run_id: str) -> Source:
 def inherited(blobs: Blobs, source: Source) -> Iterator[Inheritance]:
     """Copies the newest state that can be read, for a run to be; the copy is removed again unless that is recorded.
 
-    Raises `Conflict` where no state can be read, `StorageFull` where there is no room for a copy.
+    Raises `Conflict` where no state can be read, `StorageFull` where there is no room for a copy, and
+    `StorageUnavailable` where the disk fails.
     """
     run_id, keep = new_id("run"), False
     # The lock keeps the sweep away until the rows are written.

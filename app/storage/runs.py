@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
 from app.errors import Conflict, NotFound
-from app.storage import datasets, events, jobs, models, paging
+from app.storage import checkpoints, datasets, events, jobs, models, paging
 from app.storage.database import now
 from app.storage.identifiers import new_id
 from app.storage.tables import ArtifactRow, CheckpointRow, EpochRow, EventRow, JobRow, RunRow, TagRow
@@ -104,6 +104,7 @@ def cancel(session: Session, project: str, run_id: str) -> RunRow:
     run = get(session, project, run_id)
     jobs.cancel(session, run.job)
     if run.job.status == "cancelled":
+        checkpoints.forget_statistics(session, run_id)
         events.append(session, run, run.job.attempt, "status", {"status": "cancelled"})
         events.append(session, run, run.job.attempt, "end", {"status": "cancelled"})
     return run

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.storage.blobs import Blobs, disk_full_told
+from app.storage.blobs import Blobs
+from app.storage.disks import disk_failures_told
 from app.storage.trees import is_folder
 
 LOCK = "lock"
@@ -20,11 +21,12 @@ LOCK = "lock"
 
 @contextmanager
 def work_folder(blobs: Blobs, name: str | None = None) -> Iterator[Path]:
-    """A new folder to receive and read in, removed at the end whatever happens. Raises `StorageFull`.
+    """A new folder to receive and read in, removed at the end whatever happens.
 
-    What is published meanwhile carries its name, which is `name` or one that no other has: see `nobody_works`.
+    Raises `StorageFull` and `StorageUnavailable`. What is published meanwhile carries its
+    name, which is `name` or one that no other has: see `nobody_works`.
     """
-    with disk_full_told():
+    with disk_failures_told():
         folder = blobs.incoming(name)
         # A file, because a folder cannot be locked over a network; closed in every program that is started meanwhile.
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -18,9 +18,10 @@ from app.ingest.child import read_upload
 from app.ingest.formats import format_of
 from app.ingest.limits import Limits as IngestLimits
 from app.storage import datasets, quotas
-from app.storage.blobs import StoredFile, disk_full_told
+from app.storage.blobs import StoredFile
 from app.storage.database import Session
 from app.storage.datasets import Upload
+from app.storage.disks import disk_failures_told
 from app.storage.idempotency import Answer
 from app.storage.tables import DatasetRow
 from app.web.answers import created, digest_of, once
@@ -159,7 +160,7 @@ def _inline(body: bytes, folder: Path) -> Intake:
     wanted = _validated(RowsBody, read_json(body))
     content = json.dumps(wanted.rows, ensure_ascii=False).encode()
     path = folder / "upload"
-    with disk_full_told():
+    with disk_failures_told():
         path.write_bytes(content)
     received = Received(path, INLINE, hashlib.sha256(content).hexdigest(), len(content))
     return Intake(received, _plain_name(wanted.name or "rows"), wanted.request)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from app.errors import FieldError, Invalid, Malformed, UnsupportedType, shown
 from app.ingest.formats import format_of
-from app.storage.blobs import disk_full_told
+from app.storage.disks import disk_failures_told
 
 FIELDS = frozenset({"name", "target", "task", "columns"})
 MAX_FIELD_BYTES = 1 << 20
@@ -78,7 +78,7 @@ class _Form:
         )
 
     def write(self, content: bytes) -> None:
-        with disk_full_told():
+        with disk_failures_told():
             self._parser.write(content)
 
     def finish(self, content: bytes) -> Received:

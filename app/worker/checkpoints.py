@@ -11,7 +11,7 @@ from torch import Tensor
 
 from app.domain.training.run import TrainingRun
 from app.domain.training.state import restore, take
-from app.errors import Damaged, NotFound, StorageFull
+from app.errors import Damaged, DropnormError, NotFound, StorageFull, StorageUnavailable
 from app.failpoints import reach
 from app.storage.blobs import Blobs, StoredFile
 from app.worker.channel import Sender
@@ -60,7 +60,7 @@ class Checkpoints:
         self._order, self._sender, self._blobs, self._clock = order, sender, blobs, clock
         self._made = 0
         self._written: tuple[str, int, int] | None = None
-        self._told_full = False
+        self._told: set[str] = set()
         self._allowance = Allowance(float("inf"), 0.0, 0.0)
 
     @property
@@ -76,7 +76,8 @@ class Checkpoints:
     def write(self, run: TrainingRun, beside: dict[str, Any]) -> None:
         """Publishes the state of `run` as it stands, unless that was just done, and reports it.
 
-        A disk without room costs the checkpoint and not the run. A state that has diverged is none to go on from.
+        A disk without room, or that fails, costs the checkpoint and not the run. A state that has diverged is
+        none to go on from.
         """
         position = (run.step.phase, run.step.epoch, run.step.step)
         if position == self._written:
@@ -93,8 +94,8 @@ class Checkpoints:
         content = safetensors.torch.save(on_host, {DOCUMENT: orjson.dumps(document).decode()})
         try:
             file = self._blobs.write(f"{self._order.folder}/checkpoint-{self._made + 1}.safetensors", content)
-        except StorageFull as error:
-            self._say_full(error)
+        except (StorageFull, StorageUnavailable) as error:
+            self._say_without(error)
         else:
             self._made += 1
             self._report(file, run)
@@ -102,20 +103,25 @@ class Checkpoints:
     def restore(self, begin: Callable[[], TrainingRun]) -> tuple[TrainingRun, Restored | None]:
         """A run with the newest good checkpoint in it; with None where it is at its beginning.
 
-        Raises `Damaged` where a run that was to go on from another one's checkpoint has none that can be read.
+        Raises `StorageUnavailable` where none is good and one may be the next time, else `Damaged` where a run that was
+        to go on from another one's checkpoint has none that can be read.
         """
+        unavailable: StorageUnavailable | None = None
         for stored in self._order.checkpoints:
             reach("restoring", stored.key)
             # Each is put into a run of its own, so that nothing of a bad one stays.
             run = begin()
             try:
                 beside = self._put_in(run, stored)
-            except (Damaged, NotFound) as error:
+            except (Damaged, NotFound, StorageUnavailable) as error:
+                unavailable = error if isinstance(error, StorageUnavailable) else unavailable
                 self._say(f"{_name(stored)} cannot be used: {error.detail}")
                 continue
             self._written = (run.step.phase, run.step.epoch, run.step.step)
             self._say(f"goes on from {_name(stored)}: {_place(run)}")
             return run, Restored(beside, stored.inherited)
+        if unavailable is not None:
+            raise unavailable
         if self._order.resumed:
             raise Damaged("no checkpoint of the run that this one was resumed from can be read")
         if self._order.checkpoints:
@@ -142,9 +148,9 @@ class Checkpoints:
             }
         )
 
-    def _say_full(self, error: StorageFull) -> None:
-        if not self._told_full:
-            self._told_full = True
+    def _say_without(self, error: DropnormError) -> None:
+        if error.code not in self._told:
+            self._told.add(error.code)
             self._say(f"a checkpoint could not be written ({error.detail}); training goes on without it")
 
     def _say(self, message: str) -> None:

@@ -18,7 +18,7 @@ from app.domain.training.build import Network
 from app.domain.training.card import CardFacts, model_card
 from app.domain.training.freeze import freeze
 from app.domain.training.parity import MOST_ROWS, Parity, freeze_and_prove, require_faithful
-from app.errors import StorageFull
+from app.errors import StorageFull, StorageUnavailable
 from app.storage.blobs import Blobs, StoredFile
 from app.worker.loading import Loaded
 from app.worker.orders import Order
@@ -85,7 +85,7 @@ class Outcome:
         keys = {name: f"{self.order.folder}/{name}" for name in sorted(files)}
         try:
             return {name: blobs.write(key, files[name]) for name, key in keys.items()}
-        except StorageFull:
+        except (StorageFull, StorageUnavailable):
             # No row will name them, and the room is wanted.
             for key in keys.values():
                 blobs.remove(key)

@@ -18,6 +18,7 @@ from setproctitle import setproctitle
 
 from app.errors import DropnormError
 from app.ingest.bounds import die_with
+from app.storage.disks import failure_of
 from app.worker.attempt import Attempt, Stopped
 from app.worker.channel import Sender
 from app.worker.environment import environment
@@ -108,6 +109,9 @@ def failure(error: Exception) -> tuple[str, str]:
     """The code and the sentence by which a run tells what ended it."""
     if isinstance(error, DropnormError):
         return error.code, error.detail
+    disk = failure_of(error) if isinstance(error, OSError) else None
+    if disk is not None:
+        return disk.code, disk.detail
     # PyTorch has a class for a full accelerator only; on a processor its allocator raises a bare `RuntimeError`.
     full = isinstance(error, RuntimeError) and any(text in str(error) for text in ALLOCATOR_FULL)
     if full or isinstance(error, (MemoryError, torch.OutOfMemoryError)):

@@ -111,7 +111,8 @@ class Queue(RuleBasedStateMachine, Books):
     @rule(number=HANDS)
     def checkpoint(self, number: int) -> None:
         held = self.hand(number)
-        made = Checkpoint(StoredFile(f"checkpoint-{next(self.files)}", 7, "0" * 64), "training", 1, 0)
+        step = next(self.files)
+        made = Checkpoint(StoredFile(f"checkpoint-{step}", 7, "0" * 64), "training", 1, step)
         if row := self._written(held, lambda session: records.checkpoint(session, held, made)):
             row[0].checkpoints, row[0].crashes = row[0].checkpoints + 1, 0
             assert len(row[1]) == (row[0].checkpoints > KEPT["training"])

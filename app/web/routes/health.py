@@ -49,7 +49,7 @@ def _database(parts: Context) -> str:
 
 
 def _storage(parts: Context) -> str:
-    return "ok" if parts.blobs.has_room() else "almost no room left on the disk"
+    return parts.blobs.obstacle() or "ok"
 
 
 def _worker(parts: Context) -> str:

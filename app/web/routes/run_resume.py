@@ -6,7 +6,9 @@ from fastapi import APIRouter, Body, Request, Response
 
 from app.storage import idempotency, quotas, resumption
 from app.storage.idempotency import Answer
+from app.storage.resumption import Source
 from app.web.answers import created, digest_of, once, respond
+from app.web.context import Context
 from app.web.dependencies import IdempotencyKey, Parts, Project
 from app.web.examples import RESUME_REQUEST, RESUMED_RUN
 from app.web.problems import problems
@@ -52,7 +54,7 @@ def resume_run(
         source = resumption.find(session, project, run_id)
         asked = asked_again(session, project, source)
     checked = plan(parts.blobs, asked, resumed(source, wanted))
-
+    _check_room(parts, project, key, source)
     with resumption.inherited(parts.blobs, source) as state:
         check_epochs(wanted, state)
 
@@ -66,3 +68,14 @@ def resume_run(
         with parts.database.write() as session:
             answer = once(session, project, key, digest, make)
     return respond(answer)
+
+
+def _check_room(parts: Context, project: str, key: str | None, source: Source) -> None:
+    """Refuses what there is no room for before anything is copied; what was answered before is answered again.
+
+    What passes is looked at again in the transaction that records it.
+    """
+    with parts.database.read() as session:
+        if key is None or not idempotency.known(session, project, key):
+            quotas.admit_run(session, project, parts.limits.quota)
+            quotas.check_stored(session, project, parts.limits.quota, source.least_bytes)
