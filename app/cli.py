@@ -1,4 +1,4 @@
-"""The command line: `dropnorm serve`, `worker`, `migrate`, `sweep`, `demo`."""
+"""The command line: `dropnorm serve`, `worker`, `migrate`, `sweep`, `adopt`, `demo`."""
 
 import logging
 import os
@@ -6,12 +6,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.errors import DropnormError, StorageFull, Unavailable
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from app.storage.blobs import Blobs
+    from app.storage.database import Database
 
 app = typer.Typer(
     name="dropnorm",
@@ -90,17 +94,22 @@ def sweep(
     """Remove what no row needs: files of lost attempts and uploads, old keys. Workers do so by themselves."""
     with _told():
         settings = load(data_dir=data_dir, database_url=database_url)
-        if not settings.data_dir.is_dir():
-            raise SettingsError(f"DROPNORM_DATA_DIR {settings.data_dir} is not there")
-        from app.storage import revision
-        from app.storage.blobs import Blobs
-        from app.storage.database import Database
         from app.storage.sweep import sweep as swept
 
-        with closing(Database(settings.database)) as database:
-            if not revision.is_current(database):
-                raise SettingsError("the database is not of this version; `dropnorm migrate` brings it up to date")
-            typer.echo(f"removed {swept(database, Blobs(settings.data_dir), grace_seconds)}")
+        with _stored(settings) as (database, blobs):
+            typer.echo(f"removed {swept(database, blobs, grace_seconds)}")
+
+
+@app.command()
+def adopt(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Say that the data folder is this database's and no other's, where a start was refused for not knowing it."""
+    with _told():
+        settings = load(data_dir=data_dir, database_url=database_url)
+        from app.storage.installation import adopt as adopted
+
+        with _stored(settings) as (database, blobs):
+            adopted(database, blobs)
+        typer.echo(f"{settings.data_dir} is the data folder of this database")
 
 
 @app.command()
@@ -135,8 +144,23 @@ def _migrate(settings: Settings) -> None:
         database.close()
 
 
+@contextmanager
+def _stored(settings: Settings) -> Iterator[tuple["Database", "Blobs"]]:
+    """A database and a data folder that are there already. Raises `SettingsError` where one is not."""
+    if not settings.data_dir.is_dir():
+        raise SettingsError(f"DROPNORM_DATA_DIR {settings.data_dir} is not there")
+    from app.storage import revision
+    from app.storage.blobs import Blobs
+    from app.storage.database import Database
+
+    with closing(Database(settings.database)) as database:
+        if not revision.is_current(database):
+            raise SettingsError("the database is not of this version; `dropnorm migrate` brings it up to date")
+        yield database, Blobs(settings.data_dir)
+
+
 def _check_folder(settings: Settings) -> None:
-    """Raises `SettingsError` for the data folder of another database: nothing would be found, and much be swept."""
+    """Raises `SettingsError` for what is not this database's folder: nothing would be found, and much be swept."""
     from app.storage.blobs import Blobs
     from app.storage.database import Database
     from app.storage.installation import belong_together
@@ -144,8 +168,8 @@ def _check_folder(settings: Settings) -> None:
     with closing(Database(settings.database)) as database:
         if not belong_together(database, Blobs(settings.data_dir)):
             raise SettingsError(
-                f"DROPNORM_DATA_DIR {settings.data_dir} is the data folder of another database; where it is not, "
-                "remove its file `installation`"
+                f"DROPNORM_DATA_DIR {settings.data_dir} does not belong to this database: is its disk mounted, and are "
+                "folder and database the right ones? If so, `dropnorm adopt` says so"
             )
 
 

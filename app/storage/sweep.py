@@ -47,7 +47,7 @@ class Swept(Removed):
 
 
 def sweep(database: Database, blobs: Blobs, grace_seconds: float = GRACE_SECONDS) -> Swept:
-    """Sweeps once. What is published before its row is left alone for `grace_seconds`.
+    """Sweeps once. What may get its row yet is left alone for `grace_seconds`, and so are folders of unknown runs.
 
     A file that cannot be removed is logged and left to the next time. Raises `Unavailable`, and `OSError` where the
     data folder cannot be read.
@@ -71,7 +71,7 @@ def _anything_kept(database: Database) -> bool:
 def _belong_together(database: Database, blobs: Blobs) -> bool:
     if belong_together(database, blobs):
         return True
-    _LOG.error("the data folder is another database's: nothing that this one does not name is removed")
+    _LOG.error("the data folder does not belong to this database: nothing that it does not name is removed")
     return False
 
 

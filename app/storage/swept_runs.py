@@ -50,7 +50,10 @@ class State:
 
 
 def sweep_runs(database: Database, blobs: Blobs, before: float, removed: Removed) -> None:
-    """Sweeps `runs/`. What a run inherits is left alone where it changed after `before`, in seconds since 1970."""
+    """Sweeps `runs/`.
+
+    Folders of unknown runs, and what a run inherits, stay where they changed after `before`, in seconds since 1970.
+    """
     for batch in batches(_folders(blobs)):
         # Folders first, rows second: a run that is submitted meanwhile is not among them.
         states, named = _rows(database, [folder.name for folder in batch])
@@ -90,8 +93,8 @@ def _rows(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, Stat
 
 
 def _sweep_unknown(folder: Path, before: float, removed: Removed) -> None:
-    # Whoever was given an attempt had read the run's row, so that is gone; what a run inherits comes before its row.
-    if any(ATTEMPT.fullmatch(part.name) for part in children(folder)) or changed_at(folder) <= before:
+    # It may be one whose row is still to come, or one that a person has just brought here.
+    if changed_at(folder) <= before:
         remove(folder, removed)
 
 

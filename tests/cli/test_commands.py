@@ -14,6 +14,7 @@ from app.storage.installation import belong_together
 from app.storage.revision import HEAD
 from tests.cli.commands import dropnorm
 from tests.service import free_port
+from tests.storage.rows import add_dataset
 
 
 def refusal(folder: Path, *arguments: str, **variables: str) -> str:
@@ -28,17 +29,17 @@ def refusal(folder: Path, *arguments: str, **variables: str) -> str:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = dropnorm(tmp_path, "--help")
     assert done.returncode == 0
-    for command in ("serve", "worker", "migrate", "sweep", "demo"):
+    for command in ("serve", "worker", "migrate", "sweep", "adopt", "demo"):
         assert command in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "sweep"])
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "sweep", "adopt"])
 def test_help_names_the_variable_of_each_flag(tmp_path: Path, command: str) -> None:
     assert "DROPNORM_DATA_DIR" in dropnorm(tmp_path, command, "--help").stdout
 
 
-@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "sweep"])
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "sweep", "adopt"])
 def test_an_unknown_variable_stops_every_command_with_one_line(tmp_path: Path, command: str) -> None:
     assert refusal(tmp_path, command, prot="8000") == "DROPNORM_PROT is not a setting of dropnorm"
     assert list(tmp_path.iterdir()) == []
@@ -144,7 +145,29 @@ def test_the_data_folder_of_another_database_stops_the_start_with_one_line(tmp_p
         assert belong_together(database, Blobs(tmp_path / name))
         database.close()
     said = refusal(tmp_path, command, "--data-dir", "mine", database_url=f"sqlite:///{tmp_path / 'other/dropnorm.db'}")
-    assert said.startswith("DROPNORM_DATA_DIR mine is the data folder of another database")
+    assert said.startswith("DROPNORM_DATA_DIR mine does not belong to this database: ")
+    assert "`dropnorm adopt`" in said
+
+
+def test_a_worker_beside_an_empty_mount_point_stops_with_one_line_until_it_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'dropnorm.db'}"
+    assert dropnorm(tmp_path, "migrate", data_dir="data", database_url=url).returncode == 0
+    with closing(Database(url)) as database, database.write() as session:
+        add_dataset(session, folder="datasets/columns_a")
+    (tmp_path / "mount").mkdir()
+    said = refusal(tmp_path, "worker", data_dir="mount", database_url=url)
+    assert said.startswith("DROPNORM_DATA_DIR mount does not belong to this database: is its disk mounted")
+    done = dropnorm(tmp_path, "adopt", data_dir="mount", database_url=url)
+    assert (done.returncode, done.stdout) == (0, "mount is the data folder of this database\n"), done.stderr
+    with closing(Database(url)) as database:
+        assert belong_together(database, Blobs(tmp_path / "mount"))
+
+
+def test_nothing_is_adopted_where_there_is_no_folder_or_no_table(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "adopt", data_dir="data") == "DROPNORM_DATA_DIR data is not there"
+    (tmp_path / "data").mkdir()
+    assert "`dropnorm migrate`" in refusal(tmp_path, "adopt", data_dir="data")
+    assert not (tmp_path / "data" / "installation").exists()
 
 
 def test_a_port_in_use_stops_the_start_with_one_line(tmp_path: Path) -> None:

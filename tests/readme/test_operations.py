@@ -117,9 +117,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
         accepted(service.client.post(f"/api/v1/runs/{useless}/cancel"))
         service.ended(useless)
         run = begun(service)
-        gone = service.data_dir / "runs/run_gone/attempt-1"
-        gone.mkdir(parents=True)
-        fill(gone / "weights.safetensors")
+        left = service.data_dir / f"runs/{useless}/attempt-9"
+        left.mkdir(parents=True)
+        fill(left / "weights.safetensors")
         until(lambda: service.client.get("/readyz").status_code == 503 or None, 30)
         said = done(service, "The disk is full", useless)
         assert service.ended(run)["status"] == "succeeded"

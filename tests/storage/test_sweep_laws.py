@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.database import Database, Session
-from app.storage.installation import NAME
+from app.storage.installation import NAME, adopt
 from app.storage.jobs import ENDED
 from app.storage.sweep import sweep
 from app.storage.tables import ArtifactRow, CheckpointRow, JobRow, RunRow
@@ -69,6 +69,7 @@ def record(session: Session, run_id: str, case: Case) -> None:
 def test_exactly_what_nobody_named_and_nobody_can_publish_goes(database: Database, cases: list[Case]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         blobs = Blobs(Path(folder))
+        adopt(database, blobs)
         kept = set()
         for case in cases:
             run_id = add_run(database)

@@ -12,6 +12,7 @@ import pytest
 from app.storage import migrations
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.installation import adopt
 from app.worker.upkeep import Upkeep
 from tests.service import free_port
 from tests.storage.rows import add_run
@@ -24,6 +25,7 @@ import sys, threading
 from pathlib import Path
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.installation import adopt
 from app.worker.upkeep import Upkeep
 data = Path(sys.argv[1])
 upkeep = Upkeep(Database(f"sqlite:///{data / 'dropnorm.db'}"), Blobs(data), threading.Event(), first_seconds=(0, 0),
@@ -53,11 +55,18 @@ def database(blobs: Blobs) -> Iterator[Database]:
     made.close()
 
 
+def begin(database: Database, blobs: Blobs) -> str:
+    """Lets the folder be the database's, with one run that waits; answers its id."""
+    migrations.upgrade(database)
+    adopt(database, blobs)
+    return add_run(database)
+
+
 def orphan(blobs: Blobs, run_id: str) -> Path:
-    """The folder of a run that no row names."""
-    folder = blobs.root / "runs" / run_id
-    (folder / "attempt-1").mkdir(parents=True)
-    (folder / "attempt-1" / "weights.safetensors").write_bytes(b"12345")
+    """What an attempt of a run that waits left behind."""
+    folder = blobs.root / "runs" / run_id / "attempt-0"
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"12345")
     return folder
 
 
@@ -73,12 +82,11 @@ def ended(thread: threading.Thread) -> bool:
 def test_it_sweeps_again_and_again_until_it_is_stopped(
     database: Database, blobs: Blobs, stop: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    migrations.upgrade(database)
-    add_run(database)
+    run_id = begin(database, blobs)
     caplog.set_level(logging.INFO, "dropnorm.worker")
     thread = Upkeep(database, blobs, stop, first_seconds=SOON, every_seconds=SOON).start()
-    for number in range(2):
-        gone(orphan(blobs, f"run_{number}"))
+    for _ in range(2):
+        gone(orphan(blobs, run_id))
     stop.set()
     assert ended(thread)
     told = [record.getMessage() for record in caplog.records if record.name == "dropnorm.worker"]
@@ -89,9 +97,7 @@ def test_it_sweeps_again_and_again_until_it_is_stopped(
 def test_the_first_sweep_does_not_come_at_once_and_a_stop_is_heard_meanwhile(
     database: Database, blobs: Blobs, stop: threading.Event
 ) -> None:
-    migrations.upgrade(database)
-    add_run(database)
-    folder = orphan(blobs, "run_gone")
+    folder = orphan(blobs, begin(database, blobs))
     thread = Upkeep(database, blobs, stop, first_seconds=NEVER).start()
     stop.set()
     assert ended(thread)
@@ -101,12 +107,9 @@ def test_the_first_sweep_does_not_come_at_once_and_a_stop_is_heard_meanwhile(
 def test_a_database_that_does_not_answer_is_told_and_asked_again_the_next_time(
     database: Database, blobs: Blobs, stop: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = orphan(blobs, "run_gone")
     Upkeep(database, blobs, stop, first_seconds=SOON, every_seconds=(0.05, 0.1)).start()
     until(lambda: "the sweep is put off: the database does not answer" in caplog.text, 30)
-    migrations.upgrade(database)
-    add_run(database)
-    gone(folder)
+    gone(orphan(blobs, begin(database, blobs)))
 
 
 def test_a_database_on_another_machine_that_is_away_is_told_too(
