@@ -1,6 +1,5 @@
 """Checkpoints: how often, what they hold, and what happens to damaged ones and where there is no room."""
 
-import errno
 from pathlib import Path
 
 import pytest
@@ -128,24 +127,6 @@ def test_a_state_of_another_network_is_passed_over_and_leaves_nothing_behind(
     second, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=321, checkpoints=stored(first.messages)))
     assert "not one of this run" in lines(second)[0]
     assert digests == undisturbed
-
-
-def test_a_disk_without_room_costs_the_checkpoint_and_not_the_run(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = Path.open
-
-    def full(path: Path, mode: str = "r") -> object:
-        if "checkpoint" in path.name:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return opened(path, mode)
-
-    monkeypatch.setattr(Path, "open", full)
-    said, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=330))
-    assert digests == undisturbed
-    assert said.of("checkpoint") == []
-    assert [line for line in lines(said) if "could not be written" in line and "goes on without it" in line]
-    assert not list(trial[0].blobs.path("runs/trial/attempt-330").glob(".*"))
 
 
 def test_a_state_that_has_diverged_is_not_kept(trial: tuple[Workplace, str]) -> None:

@@ -1,5 +1,6 @@
 """The trainer as a process of its own, and who listens to it."""
 
+import errno
 import threading
 from collections.abc import Iterator
 
@@ -123,6 +124,23 @@ def test_an_allocator_that_finds_no_room_is_told_as_out_of_memory() -> None:
         torch.empty(1 << 55)
     for error in (raised.value, torch.OutOfMemoryError("CUDA out of memory"), MemoryError()):
         assert failure(error)[0] == "out_of_memory"
+
+
+def test_an_error_of_the_disk_is_told_by_what_may_become_of_it() -> None:
+    codes = {
+        number: failure(OSError(number, "words", "/secret"))[0] for number in (errno.ENOSPC, errno.EIO, errno.EROFS)
+    }
+    assert codes == {errno.ENOSPC: "storage_full", errno.EIO: "storage_unavailable", errno.EROFS: "storage_unavailable"}
+    assert failure(PermissionError(errno.EACCES, "words", "/secret")) == (
+        "storage_unavailable",
+        "the data folder cannot be read or written just now: Permission denied",
+    )
+    for error in (
+        OSError(errno.EINVAL, "words"),
+        OSError("without a number"),
+        FileNotFoundError(errno.ENOENT, "words"),
+    ):
+        assert failure(error)[0] == "internal"
 
 
 def test_another_error_is_told_without_its_words() -> None:
