@@ -7,19 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session as Session  # the one name that other rooms need of the library
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Float
 
-from app.errors import Invalid, StorageFull, Unavailable
+from app.storage import postgresql
+from app.storage.failures import failures_told
+from app.storage.postgresql import LIMITS, Limits
 
 BUSY_SECONDS = 30
-UNDEFINED_TABLE = "42P01"
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -43,8 +42,9 @@ def _postgresql_now(element: now, compiler: SQLCompiler, **options: object) -> s
 class Database:
     """One engine. `read()` and `write()` open a session in one transaction; a write commits if its block ends well."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    def __init__(self, url: str | URL, limits: Limits = LIMITS) -> None:
+        """`limits` are PostgreSQL's; SQLite has its one lock, for which a writer waits `BUSY_SECONDS`."""
+        self.engine = _engine(make_url(url), limits)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -63,34 +63,10 @@ class Database:
         self.engine.dispose()
 
 
-@contextmanager
-def failures_told() -> Iterator[None]:
-    """Turns a database that does not answer into `Unavailable`, and one without room into `StorageFull`.
-
-    `Invalid` is a value that it refuses: PostgreSQL holds no text with a NUL in it.
-    """
-    try:
-        yield
-    except OperationalError as error:
-        if "disk is full" in str(error.orig):
-            raise StorageFull("there is no room left on the database's disk") from error
-        raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != UNDEFINED_TABLE:
-            raise
-        raise Unavailable("the database is not migrated yet: `dropnorm migrate`", code="database_unmigrated") from error
-    except DataError as error:
-        raise Invalid("a text or number in it is one that the database cannot hold", code="value_invalid") from error
-    except (InterfaceError, PoolTimeout) as error:
-        raise Unavailable("the database does not answer; try again soon", code="database_unavailable") from error
-
-
-def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        # In a database of encoding SQL_ASCII the driver would else hand out bytes in place of text.
-        encoding = {"client_encoding": "utf8"}
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=encoding)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+def _engine(address: URL, limits: Limits) -> Engine:
+    if address.get_backend_name() != "sqlite":
+        return postgresql.engine(address, limits)
+    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

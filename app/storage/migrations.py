@@ -1,13 +1,15 @@
 """Brings the schema up to date: run by one process at a time, at start or by `dropnorm migrate`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from app.storage.database import MIGRATIONS, Database, failures_told
+from app.storage.database import MIGRATIONS, Database
+from app.storage.failures import failures_told
+from app.storage.postgresql import UNLIMITED
 
 LOCK = 0x64726F706E6F726D  # "dropnorm"
 
@@ -34,12 +36,23 @@ def configuration(connection: Connection) -> Config:
 @contextmanager
 def _locked(database: Database) -> Iterator[Connection]:
     # SQLite's write lock is taken by BEGIN IMMEDIATE; PostgreSQL has a lock for exactly this.
-    engine = database.engine.execution_options(writes=True)
-    with failures_told(), engine.connect() as connection, _references_unchecked(connection), connection.begin():
+    with failures_told(), _connected(database) as connection, _references_unchecked(connection), connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         yield connection
         _check_references(connection)
+
+
+@contextmanager
+def _connected(database: Database) -> Iterator[Connection]:
+    """A connection that may take its time: other requests wait ten seconds for a lock, and twenty for an answer."""
+    if database.engine.dialect.name == "sqlite":
+        with database.engine.execution_options(writes=True).connect() as connection:
+            yield connection
+        return
+    patient = Database(database.engine.url, UNLIMITED)
+    with closing(patient), patient.engine.connect() as connection:
+        yield connection
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from sqlalchemy import inspect, text
 
-from app.storage.database import Database, failures_told
+from app.storage.database import Database
+from app.storage.failures import failures_told
 
 HEAD = "0002"
 """The newest migration in `migrations/versions`; a test holds the two together."""

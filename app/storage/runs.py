@@ -1,4 +1,17 @@
-"""Runs: submitted in one transaction with their job, and read back."""
+"""Runs: submitted in one transaction with their job, and read back.
+
+Rows are locked in one order on PostgreSQL, so that no two transactions ever wait for one another; each takes of these
+what it needs:
+
+1. the idempotency key,
+2. the project (`quotas.hold`),
+3. the job: workers renew its lease first, everybody else comes here by `get(lock=True)`,
+4. the run, and what refers to it: events, epochs, checkpoints, artifacts,
+5. the dataset, or the model.
+
+An old run that a new one goes on from comes with its own job in 3 and 4. A job or run that is new is nobody else's yet.
+SQLite has one lock for all, taken when a writing transaction begins.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,8 +81,14 @@ def submit(session: Session, project: str, wanted: Submission, run_id: str | Non
 
 
 def get(session: Session, project: str, run_id: str, *, lock: bool = False) -> RunRow:
-    """Raises `NotFound` for an unknown id, and for one of another project."""
-    row = session.get(RunRow, run_id, with_for_update=lock)
+    """Raises `NotFound` for an unknown id, and for one of another project.
+
+    `lock`: nobody else changes the run or its job until the transaction ends, and both are as they are now.
+    """
+    if lock:
+        known = select(RunRow.job_id).where(RunRow.id == run_id, RunRow.project == project)
+        session.execute(select(JobRow.id).where(JobRow.id == known.scalar_subquery()).with_for_update())
+    row = session.get(RunRow, run_id, with_for_update=lock, populate_existing=lock)
     if row is None or row.project != project:
         raise NotFound("there is no such run", code="run_not_found")
     return row
@@ -101,7 +120,7 @@ def epochs(session: Session, run_id: str) -> Sequence[EpochRow]:
 
 def cancel(session: Session, project: str, run_id: str) -> RunRow:
     """Cancels a queued run at once, asks a running one to stop. Raises `Conflict` when it has ended."""
-    run = get(session, project, run_id)
+    run = get(session, project, run_id, lock=True)
     jobs.cancel(session, run.job)
     if run.job.status == "cancelled":
         checkpoints.forget_statistics(session, run_id)
