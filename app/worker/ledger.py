@@ -4,7 +4,7 @@ import logging
 import random
 
 from app.failpoints import reach
-from app.storage import jobs, records
+from app.storage import checkpoints, jobs, records
 from app.storage.blobs import StoredFile
 from app.storage.checkpoints import Checkpoint
 from app.storage.database import Session
@@ -38,6 +38,8 @@ class Ledger:
         """Writes messages down in their order."""
         for message in messages:
             self._take(session, message)
+        named = checkpoints.still_named(session, self.replaced) if self.replaced else set()
+        self.replaced = [key for key in self.replaced if key not in named]
 
     def stopped(self, session: Session) -> None:
         """The trainer has stopped, as it was asked to."""

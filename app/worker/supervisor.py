@@ -15,6 +15,7 @@ from app.failpoints import reach
 from app.storage import jobs, workers
 from app.storage.blobs import Blobs
 from app.storage.database import Database, Session
+from app.storage.installation import Installation
 from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
 from app.worker.ledger import Ledger
 from app.worker.orders import order_for
@@ -48,6 +49,7 @@ class Supervisor:
         self._failed_starts = 0
         self._seen_at = -HEARTBEAT_SECONDS
         self._hindrance = ""
+        self._installation = Installation(database, blobs)
 
     def run(self) -> None:
         """Works until `stop` is set, then hands its job back and leaves no process behind."""
@@ -75,9 +77,12 @@ class Supervisor:
 
     def _claim(self) -> Claim | None:
         if not self.blobs.has_room():
-            self._hindered("almost no room is left on the disk")
+            self._hindered("there is almost no room on the data folder's disk, or it cannot be written")
             return None
         try:
+            if not self._installation.check():
+                self._hindered("the data folder is not this database's; is its disk mounted?")
+                return None
             with self.database.read() as session:
                 if not jobs.anything_to_claim(session):
                     self._hindrance = ""

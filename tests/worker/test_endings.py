@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from app.errors import Unavailable
 from app.storage import jobs
 from app.storage.database import Database, Session
+from app.storage.installation import NAME
 from app.storage.service_tables import WorkerRow
 from app.worker import watch
 from app.worker.orders import order_for
@@ -120,4 +121,18 @@ def test_a_worker_is_seen_while_it_works_on_one_run_for_long(quiet_place: Workpl
         second = seen_at()
         until(lambda: seen_at() > second or None, 30)
         assert quiet_place.run(run_id).job.status == "running"
+        worker.signalled(signal.SIGTERM)
+
+
+def test_a_worker_whose_disk_is_not_mounted_any_more_claims_nothing(quiet_place: Workplace) -> None:
+    dataset = quiet_place.add(flowers())
+    with WorkerProcess(quiet_place) as worker:
+        assert quiet_place.ended(quiet_place.submit(dataset)).job.status == "succeeded"
+        # What a mount point shows when nothing is mounted there: folders, and nothing in them.
+        (quiet_place.data_dir / NAME).rename(quiet_place.data_dir / "elsewhere")
+        waiting = quiet_place.submit(dataset)
+        threading.Event().wait(1.5)
+        assert quiet_place.run(waiting).job.attempt == 0
+        (quiet_place.data_dir / "elsewhere").rename(quiet_place.data_dir / NAME)
+        assert quiet_place.ended(waiting).job.status == "succeeded"
         worker.signalled(signal.SIGTERM)
