@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from app.errors import Unavailable
+from app.errors import StorageUnavailable
 from app.storage.blobs import Blobs
 from app.storage.database import Database, now
 from app.storage.identifiers import new_id
@@ -44,8 +44,8 @@ class Installation:
         """Whether the folder is the database's now.
 
         Until the database's id is known the database is asked, and a folder may be given the file. From then on this
-        reads the file and does nothing else: False where it is gone or another's. Raises `StorageFull`, and
-        `Unavailable` where the database does not answer or the folder cannot be read or written, until the id is known.
+        reads the file and does nothing else: False where it is gone or another's. Raises, until the id is known,
+        `Unavailable` where the database does not answer, `StorageUnavailable` and `StorageFull` as the disk is.
         """
         if self._id is None:
             self._id = _settled(self._database, self._blobs)
@@ -152,5 +152,4 @@ def _folder_failures_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = f"the data folder cannot be read or written: {error.strerror}"
-        raise Unavailable(what, code="data_folder_unavailable") from error
+        raise StorageUnavailable(f"the data folder cannot be read or written: {error.strerror}") from error

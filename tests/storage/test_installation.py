@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, select
 
-from app.errors import Unavailable
+from app.errors import StorageUnavailable, Unavailable
 from app.storage import installation
 from app.storage.blobs import Blobs
 from app.storage.database import Database
@@ -249,7 +249,7 @@ def test_a_folder_that_cannot_be_read_is_told_until_the_id_is_known_and_is_none_
 ) -> None:
     known = Installation(database, blobs)
     (blobs.root / NAME).mkdir()
-    with pytest.raises(Unavailable, match="the data folder cannot be read or written: Is a directory"):
+    with pytest.raises(StorageUnavailable, match="the data folder cannot be read or written: Is a directory"):
         known.check()
     (blobs.root / NAME).rmdir()
     assert known.check()
