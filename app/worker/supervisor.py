@@ -76,12 +76,12 @@ class Supervisor:
             workers.seen(session, self.worker_id, self.project)
 
     def _claim(self) -> Claim | None:
-        if not self.blobs.has_room():
-            self._hindered("there is almost no room on the data folder's disk, or it cannot be written")
-            return None
         try:
             if not self._installation.check():
                 self._hindered("the data folder is not this database's; is its disk mounted?")
+                return None
+            if not self.blobs.has_room():
+                self._hindered("there is almost no room on the data folder's disk, or it cannot be written")
                 return None
             with self.database.read() as session:
                 if not jobs.anything_to_claim(session):
