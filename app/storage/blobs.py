@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import Damaged, NotFound
-from app.failpoints import reach
 from app.storage import disks
 from app.storage.disks import disk_failures_told
+from app.storage.durable import make_folder, sync_folder, write_aside
 
 CHUNK_BYTES = 1 << 20
 _LOG = logging.getLogger("dropnorm.storage")
@@ -57,15 +57,15 @@ class Blobs:
         """Publishes `content` under `key`, over whatever stood there."""
         target = self._path(key)
         with disk_failures_told():
-            _make_folder(target.parent)
+            make_folder(target.parent)
             try:
-                _write_aside(target, content)
+                write_aside(target, content)
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
                 # After a failed sync nobody knows what of the file is on the disk: it is lost, and written anew.
-                _write_aside(target, content)
-            _sync_folder(target.parent)
+                write_aside(target, content)
+            sync_folder(target.parent)
         return StoredFile(key, len(content), hashlib.sha256(content).hexdigest())
 
     def publish_folder(self, folder: Path, key: str) -> list[StoredFile]:
@@ -73,10 +73,10 @@ class Blobs:
         target = self._path(key)
         with disk_failures_told():
             files = [_synced(path, f"{key}/{path.name}") for path in sorted(folder.iterdir())]
-            _sync_folder(folder)
-            _make_folder(target.parent)
+            sync_folder(folder)
+            make_folder(target.parent)
             folder.rename(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return files
 
     def read(self, file: StoredFile) -> bytes:
@@ -142,25 +142,6 @@ class Blobs:
         return self.root / key
 
 
-def _write_aside(target: Path, content: bytes) -> None:
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    reach("file-before", target.name)
-    try:
-        with aside.open("xb") as file:
-            half = len(content) // 2
-            file.write(memoryview(content)[:half])
-            reach("file-within", target.name)
-            file.write(memoryview(content)[half:])
-            file.flush()
-            reach("file-written", target.name)
-            os.fsync(file.fileno())
-        reach("file-synced", target.name)
-        aside.replace(target)
-        reach("file-renamed", target.name)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def _open_plain(path: Path) -> int:
     try:
         # Without O_NONBLOCK a planted FIFO would hold the reader until somebody writes to it.
@@ -187,19 +168,3 @@ def _synced(path: Path, key: str) -> StoredFile:
             size += len(chunk)
         os.fsync(file.fileno())
     return StoredFile(key, size, digest.hexdigest())
-
-
-def _make_folder(folder: Path) -> None:
-    """Makes a folder and what is missing above it; each new name is on the disk when this returns."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

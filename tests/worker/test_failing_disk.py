@@ -15,7 +15,6 @@ from tests.worker.workplace import LAYERS, Workplace
 
 NETWORK: Json = {"layers": LAYERS}
 SETTINGS: Json = {"epochs": 6, "batch_size": 32}
-OFTEN = {"checkpoint_seconds": 1e-6}
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE, errno.EMFILE, errno.ENFILE)
 
 
@@ -57,7 +56,7 @@ def test_a_disk_that_fails_costs_the_checkpoints_and_not_the_run_and_it_is_said_
     trial: tuple[Workplace, str], undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     failing = Failing(monkeypatch, number, ".checkpoint-")
-    said, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=100 + number, **OFTEN))
+    said, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=100 + number, checkpoint_seconds=1e-6))
     assert digests == undisturbed
     assert failing.met > 1
     assert said.of("checkpoint") == []
