@@ -127,10 +127,6 @@ class Blobs:
         except OSError as error:
             _LOG.warning("%s cannot be removed, and is left to the sweep: %s", key, error.strerror)
 
-    def has_room(self) -> bool:
-        """Whether something new can be begun: see `obstacle`."""
-        return self.obstacle() is None
-
     def obstacle(self) -> str | None:
         """What keeps anything new from being begun, in words; None where nothing does."""
         return disks.obstacle(self.root)

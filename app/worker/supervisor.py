@@ -80,8 +80,9 @@ class Supervisor:
             if not self._installation.check():
                 self._hindered("the data folder is not this database's; is its disk mounted?")
                 return None
-            if not self.blobs.has_room():
-                self._hindered("there is almost no room on the data folder's disk, or it cannot be written")
+            obstacle = self.blobs.obstacle()
+            if obstacle is not None:
+                self._hindered(f"the data folder's disk: {obstacle}")
                 return None
             with self.database.read() as session:
                 if not jobs.anything_to_claim(session):

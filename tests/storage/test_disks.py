@@ -95,16 +95,16 @@ def test_nothing_is_begun_on_a_read_only_disk_until_it_can_be_written_again(
     read_only: tuple[Blobs, StoredFile],
 ) -> None:
     blobs, _ = read_only
-    assert (blobs.has_room(), blobs.obstacle()) == (False, "the data folder cannot be written")
+    assert blobs.obstacle() == "the data folder cannot be written"
     remount(blobs.root, "rw")
-    assert (blobs.has_room(), blobs.obstacle()) == (True, None)
+    assert blobs.obstacle() is None
     assert blobs.read(blobs.write(KEY, b"other")) == b"other"
 
 
 def test_nothing_is_begun_where_the_data_folder_is_gone(blobs: Blobs) -> None:
-    assert blobs.has_room()
+    assert blobs.obstacle() is None
     blobs.root.rename(blobs.root.with_name("away"))
-    assert (blobs.has_room(), blobs.obstacle()) == (False, "the data folder cannot be read: No such file or directory")
+    assert blobs.obstacle() == "the data folder cannot be read: No such file or directory"
 
 
 def test_a_process_without_descriptors_to_give_is_told_so_and_goes_on_once_it_has_some(tmp_path: Path) -> None:
