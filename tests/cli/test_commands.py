@@ -186,10 +186,13 @@ def test_an_address_that_strangers_reach_is_refused_without_named_hosts(tmp_path
     assert "DROPNORM_ALLOWED_HOSTS" in said
 
 
-def test_a_database_that_does_not_answer_stops_the_start_with_one_line(tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_stops_the_start_and_the_log_says_why(tmp_path: Path) -> None:
     nowhere = f"postgresql+psycopg://127.0.0.1:{free_port()}/dropnorm?connect_timeout=2"
-    said = refusal(tmp_path, "migrate", data_dir="data", database_url=nowhere)
-    assert said == "the database does not answer; try again soon"
+    done = dropnorm(tmp_path, "migrate", data_dir="data", database_url=nowhere)
+    log, said = done.stderr.strip().splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert log.endswith("the database failed: OperationalError (connection refused)")
+    assert said == "dropnorm: the database does not answer; try again soon"
 
 
 @pytest.mark.parametrize("address", ["somewhere", "postgresql://me:secret@host/base", "mysql://me:secret@host/base"])

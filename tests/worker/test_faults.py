@@ -125,8 +125,9 @@ def test_a_lock_that_another_writer_holds_for_five_seconds_delays_and_loses_noth
     assert quiet_place.run(run_id).job.attempt == 1
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stoppable() -> Iterator[Server]:
+    """A server with a blank database, as each data folder wants one of its own."""
     try:
         with server() as started:
             yield started

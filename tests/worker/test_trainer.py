@@ -93,10 +93,10 @@ def test_a_trainer_that_dies_before_it_began_costs_the_run_no_crash(
 
 def test_a_run_whose_order_the_database_cannot_tell_now_is_put_off(quiet_place: Workplace) -> None:
     run_id = quiet_place.submit(quiet_place.add(flowers()))
-    rename(quiet_place, "datasets", "away")
+    rename(quiet_place, "checkpoints", "away")
     with WorkerProcess(quiet_place):
         until(lambda: quiet_place.run(run_id).job.attempt > 1, 60)
-        rename(quiet_place, "away", "datasets")
+        rename(quiet_place, "away", "checkpoints")
         run = quiet_place.ended(run_id)
     assert (run.job.status, run.job.crashes) == ("succeeded", 0)
 
