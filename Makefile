@@ -37,6 +37,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.queue
+	$(BIN)/python -m benchmarks.checkpoints
 	$(BIN)/python -m benchmarks.accuracy
 
 format: $(VENV)/.installed-dev
