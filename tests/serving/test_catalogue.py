@@ -40,3 +40,4 @@ def test_a_new_version_is_seen_after_the_database_could_not_be_read(
         models.add_version(session, PROJECT, "penguins", run_id)
     until(lambda: catalogue.knows(PROJECT, "penguins", 2), 5)
     catalogue.stop()
+    assert catalogue.knows(PROJECT, "penguins", 1)

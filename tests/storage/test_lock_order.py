@@ -45,7 +45,10 @@ def test_deletions_cancels_and_a_workers_writes_at_once_never_wait_for_one_anoth
         def work(number: int, moves: list[Move] = moves) -> list[str]:
             return [attempt(database, moves[number % 4]) for _ in range(4)]
 
-        at_once(8, work)
+        said = {code for codes in at_once(8, work) for code in codes}
+        # Each was done or refused for what the run was: nobody was chosen as a deadlock's victim.
+        assert said <= {"done", "run_not_ended", "run_not_found", "already_ended", "job_lost"}
+        assert "done" in said
 
 
 def test_a_deletion_that_waits_for_a_worker_holds_nothing_that_the_worker_needs(postgresql_database: Database) -> None:

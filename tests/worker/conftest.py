@@ -9,12 +9,15 @@ import pytest
 from app.domain.data.columns import Columns
 from app.domain.data.schema import ColumnType
 from tests.data.tables import table
-from tests.worker.workplace import WorkerProcess, Workplace
+from tests.worker.attempts import carried_out, order
+from tests.worker.workplace import LAYERS, WorkerProcess, Workplace
 
 ROWS = 302
 EPOCHS = 40
 LONG: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 4}
 """Some seconds of training: time to be disturbed in."""
+NETWORK: dict[str, Any] = {"layers": LAYERS}
+SETTINGS: dict[str, Any] = {"epochs": 6, "batch_size": 32}
 
 
 def flowers(*, numbers: bool = False) -> Columns:
@@ -68,3 +71,18 @@ def quiet_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]
     workplace = Workplace(tmp_path_factory.mktemp("quiet"))
     yield workplace
     workplace.database.close()
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, str]:
+    """A workplace and a dataset, for attempts that run within the test's own process."""
+    workplace = Workplace(tmp_path_factory.mktemp("trial"))
+    return workplace, workplace.add(flowers())
+
+
+@pytest.fixture(scope="module")
+def trial_digests(trial: tuple[Workplace, str]) -> dict[str, str]:
+    """The digests of the files that an attempt leaves there when nothing happens to it."""
+    _, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=0))
+    assert digests is not None
+    return digests

@@ -12,24 +12,8 @@ from app.errors import Damaged
 from app.worker.checkpoints import SHARE, Allowance, unpack
 from tests.conftest import Json
 from tests.worker.attempts import Said, StopAt, carried_out, order, stored
-from tests.worker.conftest import flowers
+from tests.worker.conftest import NETWORK, SETTINGS
 from tests.worker.workplace import LAYERS, Workplace
-
-NETWORK: Json = {"layers": LAYERS}
-SETTINGS: Json = {"epochs": 6, "batch_size": 32}
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, str]:
-    place = Workplace(tmp_path_factory.mktemp("checkpoints"))
-    return place, place.add(flowers())
-
-
-@pytest.fixture(scope="module")
-def undisturbed(trial: tuple[Workplace, str]) -> dict[str, str]:
-    _, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=0))
-    assert digests is not None
-    return digests
 
 
 def lines(said: Said) -> list[str]:
@@ -86,7 +70,7 @@ def test_equal_states_are_equal_bytes_but_for_the_seconds(trial: tuple[Workplace
 
 @pytest.mark.parametrize("harm", ["flipped bit", "cut", "gone", "empty", "another file"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_the_log_says_so(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str], harm: str
+    trial: tuple[Workplace, str], trial_digests: dict[str, str], harm: str
 ) -> None:
     number = 100 + 10 * len(harm)
     first, _ = carried_out(order(*trial, NETWORK, SETTINGS, number=number), StopAt(12))
@@ -97,18 +81,18 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_the_log_says
     third, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=number + 2, checkpoints=both))
     assert lines(third)[0].startswith(f"checkpoint-1 of attempt-{number + 1} cannot be used: ")
     assert lines(third)[1].startswith(f"goes on from checkpoint-1 of attempt-{number}: ")
-    assert digests == undisturbed
+    assert digests == trial_digests
 
 
 def test_where_all_are_damaged_the_run_begins_again_and_says_so(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str]
+    trial: tuple[Workplace, str], trial_digests: dict[str, str]
 ) -> None:
     first, _ = carried_out(order(*trial, NETWORK, SETTINGS, number=300), StopAt(12))
     made = stored(first.messages)
     damage(trial[0].blobs.path(made[0].key), "flipped bit")
     second, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=301, checkpoints=made))
     assert lines(second)[1] == "no checkpoint can be read: the run begins again at its beginning"
-    assert digests == undisturbed
+    assert digests == trial_digests
 
 
 def test_a_run_that_was_resumed_from_another_never_begins_at_the_beginning(trial: tuple[Workplace, str]) -> None:
@@ -120,13 +104,13 @@ def test_a_run_that_was_resumed_from_another_never_begins_at_the_beginning(trial
 
 
 def test_a_state_of_another_network_is_passed_over_and_leaves_nothing_behind(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str]
+    trial: tuple[Workplace, str], trial_digests: dict[str, str]
 ) -> None:
     other: Json = {"layers": [{"type": "dense", "units": 5}, *LAYERS[1:]]}
     first, _ = carried_out(order(*trial, other, SETTINGS, number=320), StopAt(12))
     second, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=321, checkpoints=stored(first.messages)))
     assert "not one of this run" in lines(second)[0]
-    assert digests == undisturbed
+    assert digests == trial_digests
 
 
 def test_a_state_that_has_diverged_is_not_kept(trial: tuple[Workplace, str]) -> None:

@@ -8,27 +8,11 @@ import pytest
 
 from app.errors import DropnormError, StorageFull, StorageUnavailable
 from app.worker.trainer import failure
-from tests.conftest import Json
 from tests.worker.attempts import Said, StopAt, carried_out, order, stored
-from tests.worker.conftest import flowers
-from tests.worker.workplace import LAYERS, Workplace
+from tests.worker.conftest import NETWORK, SETTINGS
+from tests.worker.workplace import Workplace
 
-NETWORK: Json = {"layers": LAYERS}
-SETTINGS: Json = {"epochs": 6, "batch_size": 32}
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE, errno.EMFILE, errno.ENFILE)
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, str]:
-    place = Workplace(tmp_path_factory.mktemp("failing"))
-    return place, place.add(flowers())
-
-
-@pytest.fixture(scope="module")
-def undisturbed(trial: tuple[Workplace, str]) -> dict[str, str]:
-    _, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=0))
-    assert digests is not None
-    return digests
 
 
 class Failing:
@@ -53,11 +37,11 @@ def lines(said: Said) -> list[str]:
 
 @pytest.mark.parametrize("number", ERRORS, ids=errno.errorcode.get)
 def test_a_disk_that_fails_costs_the_checkpoints_and_not_the_run_and_it_is_said_once(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch, number: int
+    trial: tuple[Workplace, str], trial_digests: dict[str, str], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     failing = Failing(monkeypatch, number, ".checkpoint-")
     said, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=100 + number, checkpoint_seconds=1e-6))
-    assert digests == undisturbed
+    assert digests == trial_digests
     assert failing.met > 1
     assert said.of("checkpoint") == []
     assert len([line for line in lines(said) if "could not be written" in line and "goes on without it" in line]) == 1
@@ -88,7 +72,7 @@ def test_a_dataset_that_cannot_be_read_just_now_ends_the_attempt_as_one_to_be_tr
 
 
 def test_a_checkpoint_that_cannot_be_read_just_now_is_passed_over_for_the_one_before(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    trial: tuple[Workplace, str], trial_digests: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = carried_out(order(*trial, NETWORK, SETTINGS, number=510), StopAt(12))
     made = stored(first.messages)
@@ -98,12 +82,12 @@ def test_a_checkpoint_that_cannot_be_read_just_now_is_passed_over_for_the_one_be
     third, digests = carried_out(order(*trial, NETWORK, SETTINGS, number=512, checkpoints=both))
     assert lines(third)[0].startswith("checkpoint-1 of attempt-511 cannot be used: ")
     assert lines(third)[1].startswith("goes on from checkpoint-1 of attempt-510: ")
-    assert digests == undisturbed
+    assert digests == trial_digests
 
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_where_no_checkpoint_can_be_read_just_now_nothing_is_begun_anew(
-    trial: tuple[Workplace, str], undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch, resumed: bool
+    trial: tuple[Workplace, str], trial_digests: dict[str, str], monkeypatch: pytest.MonkeyPatch, resumed: bool
 ) -> None:
     number = 520 + 10 * resumed
     first, _ = carried_out(order(*trial, NETWORK, SETTINGS, number=number), StopAt(12))
@@ -120,4 +104,4 @@ def test_where_no_checkpoint_can_be_read_just_now_nothing_is_begun_anew(
         with pytest.raises(StorageUnavailable):
             carried_out(wanted)
     _, digests = carried_out(wanted)
-    assert digests == undisturbed
+    assert digests == trial_digests

@@ -109,7 +109,9 @@ def test_a_database_that_does_not_answer_is_told_and_asked_again_the_next_time(
 ) -> None:
     Upkeep(database, blobs, stop, first_seconds=SOON, every_seconds=(0.05, 0.1)).start()
     until(lambda: "the sweep is put off: the database does not answer" in caplog.text, 30)
-    gone(orphan(blobs, begin(database, blobs)))
+    left = orphan(blobs, begin(database, blobs))
+    gone(left)
+    assert not left.exists()
 
 
 def test_a_database_on_another_machine_that_is_away_is_told_too(
