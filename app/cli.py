@@ -1,21 +1,18 @@
-"""The command line: `dropnorm serve`, `worker`, `migrate`, `sweep`, `adopt`, `demo`."""
+"""The command line: `dropnorm serve`, `worker`, `migrate`, `keys`, `sweep`, `adopt`, `demo`."""
 
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from contextlib import closing
+from typing import Annotated
 
 import typer
 
-from app.errors import DropnormError, StorageFull, Unavailable
+from app.cli_keys import app as keys_app
+from app.cli_parts import DatabaseUrl, DataDir, check_keys, stored, told
+from app.cli_parts import migrate as prepare
+from app.errors import StorageFull, Unavailable
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
-
-if TYPE_CHECKING:
-    from app.storage.blobs import Blobs
-    from app.storage.database import Database
 
 app = typer.Typer(
     name="dropnorm",
@@ -24,8 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a dropout / batch-norm network over HTTP, and predict from it right, every time.",
 )
-DataDir = Annotated[Path | None, typer.Option(help="Files, and the embedded database. [DROPNORM_DATA_DIR]")]
-DatabaseUrl = Annotated[str | None, typer.Option(help="Default: SQLite in the data folder. [DROPNORM_DATABASE_URL]")]
+app.add_typer(keys_app)
 
 
 @app.command()
@@ -38,12 +34,14 @@ def serve(
     database_url: DatabaseUrl = None,
 ) -> None:
     """The API with an embedded database and worker; nothing else is needed."""
-    with _told():
+    with told():
         settings = load(
             host=host, port=port, workers=workers, processes=processes, data_dir=data_dir, database_url=database_url
         )
-        _migrate(settings)
+        settings.check_host()
+        prepare(settings)
         _check_folder(settings)
+        check_keys(settings)
     # What the command line and the migration loaded is of no use to the server, so it starts as a fresh process.
     os.execve(sys.executable, [sys.executable, "-m", "app.main"], os.environ | settings.environment())  # noqa: S606
 
@@ -55,7 +53,7 @@ def worker(
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """One training worker, for a database that other processes serve."""
-    with _told():
+    with told():
         settings = load(data_dir=data_dir, database_url=database_url)
         # Imported here, as below: `--help` needs none of it.
         from app.worker.supervisor import Pace
@@ -77,8 +75,8 @@ def worker(
 @app.command()
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's tables up to date. `serve` does so by itself."""
-    with _told():
-        _migrate(load(data_dir=data_dir, database_url=database_url))
+    with told():
+        prepare(load(data_dir=data_dir, database_url=database_url))
     typer.echo("the database is up to date")
 
 
@@ -92,22 +90,22 @@ def sweep(
     ] = 3600.0,
 ) -> None:
     """Remove what no row needs: files of lost attempts and uploads, old keys. Workers do so by themselves."""
-    with _told():
+    with told():
         settings = load(data_dir=data_dir, database_url=database_url)
         from app.storage.sweep import sweep as swept
 
-        with _stored(settings) as (database, blobs):
+        with stored(settings) as (database, blobs):
             typer.echo(f"removed {swept(database, blobs, grace_seconds)}")
 
 
 @app.command()
 def adopt(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Say that the data folder is this database's and no other's, where a start was refused for not knowing it."""
-    with _told():
+    with told():
         settings = load(data_dir=data_dir, database_url=database_url)
         from app.storage.installation import adopt as adopted
 
-        with _stored(settings) as (database, blobs):
+        with stored(settings) as (database, blobs):
             adopted(database, blobs)
         typer.echo(f"{settings.data_dir} is the data folder of this database")
 
@@ -115,7 +113,7 @@ def adopt(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
 @app.command()
 def demo() -> None:
     """The main job end to end, in a service of its own: upload, train, predict, every call shown."""
-    with _told():
+    with told():
         from app.demo import run
 
         run()
@@ -127,36 +125,6 @@ def main() -> None:
     # Alembic tells of its plugins at every import; the migration itself is told by the command.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     app()
-
-
-def _migrate(settings: Settings) -> None:
-    from app.storage import migrations
-    from app.storage.database import Database
-
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"DROPNORM_DATA_DIR {settings.data_dir} cannot be made: {error.strerror}") from None
-    database = Database(settings.database)
-    try:
-        migrations.upgrade(database)
-    finally:
-        database.close()
-
-
-@contextmanager
-def _stored(settings: Settings) -> Iterator[tuple["Database", "Blobs"]]:
-    """A database and a data folder that are there already. Raises `SettingsError` where one is not."""
-    if not settings.data_dir.is_dir():
-        raise SettingsError(f"DROPNORM_DATA_DIR {settings.data_dir} is not there")
-    from app.storage import revision
-    from app.storage.blobs import Blobs
-    from app.storage.database import Database
-
-    with closing(Database(settings.database)) as database:
-        if not revision.is_current(database):
-            raise SettingsError("the database is not of this version; `dropnorm migrate` brings it up to date")
-        yield database, Blobs(settings.data_dir)
 
 
 def _check_folder(settings: Settings) -> None:
@@ -171,15 +139,6 @@ def _check_folder(settings: Settings) -> None:
                 f"DROPNORM_DATA_DIR {settings.data_dir} does not belong to this database: is its disk mounted, and are "
                 "folder and database the right ones? If so, `dropnorm adopt` says so"
             )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except DropnormError as error:
-        typer.echo(f"dropnorm: {error.detail}", err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ DropnormError
 │   ├── InvalidDataset   a file that cannot be read as data
 │   └── InvalidRows      rows that a model cannot answer
 ├── Malformed            not even readable: broken JSON, duplicate keys, NaN
+├── Unauthenticated      no key, or one that is unknown, revoked or expired
+├── Forbidden            a key that may not do this
+├── TooSlow              a body that did not come in time
 ├── NotFound             unknown, or not yours
 ├── Conflict             the state of the thing forbids it
 ├── TooLarge             over a limit on size
@@ -66,6 +69,18 @@ class InvalidRows(Invalid):
 
 class Malformed(DropnormError):
     code = "body_malformed"
+
+
+class Unauthenticated(DropnormError):
+    code = "key_required"
+
+
+class Forbidden(DropnormError):
+    code = "forbidden"
+
+
+class TooSlow(DropnormError):
+    code = "body_too_slow"
 
 
 class NotFound(DropnormError):

@@ -1,72 +1,17 @@
-"""Where the parts are put together: the API process, with its embedded workers beside it."""
+"""The server: API processes on one port, with embedded workers beside them."""
 
-import ipaddress
 import logging
-import multiprocessing
 import signal
 import socket
 import sys
-from importlib.metadata import version
 from types import FrameType
 
 import uvicorn
 import uvicorn.supervisors
-from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.ingest.bounds import die_with
-from app.serving.catalogue import Catalogue
-from app.serving.registry import Registry
 from app.settings import LOG_FORMAT, Settings, SettingsError, load
-from app.storage.blobs import Blobs
-from app.storage.database import Database
-from app.storage.quotas import Quota
-from app.web.app import create_app
-from app.web.broadcast import Broadcast
-from app.web.context import Context, Limits
+from app.web.connection import Connection
 from app.worker.keeper import kept
-
-
-def context_of(settings: Settings) -> Context:
-    """Everything that the routes work with."""
-    database, blobs = Database(settings.database), Blobs(settings.data_dir)
-    registry = Registry(blobs, settings.model_cache)
-    limits = Limits(
-        upload_bytes=settings.max_upload_bytes,
-        body_bytes=settings.max_body_bytes,
-        prediction_rows=settings.max_prediction_rows,
-        ingest_seconds=settings.ingest_seconds,
-        ingest_memory_bytes=settings.ingest_memory_bytes,
-        quota=Quota(unfinished_runs=settings.max_unfinished_runs, stored_bytes=settings.max_stored_bytes),
-    )
-    return Context(
-        database=database,
-        blobs=blobs,
-        catalogue=Catalogue(database, registry.forget),
-        registry=registry,
-        broadcast=Broadcast(database),
-        limits=limits,
-        hosts=settings.hosts,
-    )
-
-
-def api() -> FastAPI:
-    """The application for the settings of the environment: what uvicorn's processes import."""
-    parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid is not None:
-        # One of several processes: it must not go on to hold the port when the one that started it is killed.
-        die_with(parent.pid)
-    return create_app(context_of(load()), version("dropnorm"))
-
-
-class Protocol(HttpToolsProtocol):
-    """Ends the event streams when the server begins to stop: it waits for them, and they would else never end."""
-
-    def shutdown(self) -> None:
-        context = getattr(getattr(self.config.loaded_app, "state", None), "context", None)
-        if isinstance(context, Context):
-            context.broadcast.end()
-        super().shutdown()
 
 
 def serve(settings: Settings) -> None:
@@ -74,21 +19,20 @@ def serve(settings: Settings) -> None:
 
     The database must be migrated. Raises `SettingsError` where the address cannot be listened on.
     """
-    _check_host(settings)
+    settings.check_host()
     config = uvicorn.Config(
-        "app.main:api",
+        "app.assembly:api",
         factory=True,
         host=settings.host,
         port=settings.port,
         workers=settings.processes,
-        http=Protocol,
+        http=Connection,
         ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=64 << 10,
     )
     listener = _listen(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -118,30 +62,19 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _check_host(settings: Settings) -> None:
-    if not _is_loopback(settings.host) and settings.allowed_hosts == Settings.model_fields["allowed_hosts"].default:
-        raise SettingsError(
-            f"DROPNORM_HOST {settings.host} is not loopback and there are no keys: name the hosts that may be "
-            "asked for in DROPNORM_ALLOWED_HOSTS, and keep the port closed to strangers"
-        )
-
-
 def _greet(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{settings.port}"
-    open_to = "it listens on loopback alone" if _is_loopback(settings.host) else "keep the port closed to strangers"
+    if settings.keys_required:
+        door, key = "keys are asked for: `dropnorm keys create` makes one", " -H 'Authorization: Bearer dn_…'"
+    else:
+        door = "WARNING: no keys. Whoever reaches this address may use it, so it listens on loopback alone"
+        key = ""
     lines = [
         f"dropnorm serves {address}  (data in {settings.data_dir.resolve()})",
-        f"  no keys: whoever reaches this address may use it, so {open_to}",
+        f"  {door}",
         "  next, upload a table whose last column is to be predicted:",
-        f"    curl -F file=@data.csv {address}/api/v1/datasets",
+        f"    curl{key} -F file=@data.csv {address}/api/v1/datasets",
         f"  every call: {address}/docs",
     ]
     print("\n".join(lines), flush=True)

@@ -1,5 +1,6 @@
 """The environment, read in one place: every `DROPNORM_` variable, its bounds and its default."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import DropnormError, shown
 
 PREFIX = "DROPNORM_"
+KEY = r"^$|^dn_[A-Za-z0-9]{32,100}$"
+SECRETS = frozenset({"admin_key", "metrics_key", "database_url"})
+"""Whose values no message shows: the database's address may hold a password."""
 DATABASES = r"^$|^sqlite:///|^postgresql\+psycopg://"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -31,11 +35,20 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     data_dir: Path = Path("data")
     database_url: Annotated[str, Field(pattern=DATABASES)] = ""
-    auth: Literal["off"] = "off"
+    auth: Literal["", "on", "off"] = ""
+    admin_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
+    metrics_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 8 << 30
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 << 20
     max_prediction_rows: Annotated[int, Field(ge=1)] = 100_000
+    max_prediction_cells: Annotated[int, Field(ge=1)] = 50_000_000
+    max_buffered_bytes: Annotated[int, Field(ge=1)] = 512 << 20
+    max_requests_per_second: Annotated[int, Field(ge=0)] = 10_000
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 500
+    max_concurrent_uploads: Annotated[int, Field(ge=1)] = 32
+    body_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     ingest_memory_bytes: Annotated[int, Field(ge=256 << 20)] = 2 << 30
     model_cache: Annotated[int, Field(ge=1)] = 64
@@ -50,8 +63,36 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'dropnorm.db'}"
 
     @property
-    def hosts(self) -> tuple[str, ...]:
-        return tuple(host.strip().lower() for host in self.allowed_hosts.split(",") if host.strip())
+    def hosts(self) -> frozenset[str]:
+        return frozenset(host.strip().lower() for host in self.allowed_hosts.split(",") if host.strip())
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it listens where no other machine comes."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def keys_required(self) -> bool:
+        """Everywhere but on loopback, where they may be asked for."""
+        return self.auth == "on" or not self.is_loopback
+
+    def check_host(self) -> None:
+        """Raises `SettingsError` for an address that other machines reach, and that is not guarded accordingly."""
+        if self.is_loopback:
+            return
+        if self.auth == "off":
+            raise SettingsError(
+                f"DROPNORM_AUTH off is for loopback alone, and DROPNORM_HOST is {self.host}: leave it out, and keys "
+                "are asked for"
+            )
+        if self.allowed_hosts == Settings.model_fields["allowed_hosts"].default:
+            raise SettingsError(
+                f"DROPNORM_HOST {self.host} is not loopback: name the hosts that may be asked for in "
+                "DROPNORM_ALLOWED_HOSTS"
+            )
 
     def environment(self) -> dict[str, str]:
         """The variables that give another process these settings."""
@@ -73,6 +114,5 @@ def load(environment: Mapping[str, str] = os.environ, **flags: object) -> Settin
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
-        # The database's address may hold a password.
-        received = "" if first["loc"][0] == "database_url" else f"; received {shown(repr(first['input']))}"
+        received = "" if first["loc"][0] in SECRETS else f"; received {shown(repr(first['input']))}"
         raise SettingsError(f"{name}: {first['msg']}{received}") from None

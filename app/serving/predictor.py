@@ -1,5 +1,6 @@
 """From rows to answers, in eval mode for good: the stored preprocessing, then the frozen network."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,7 @@ class Predictor:
         self.network = FrozenNetwork(frozen)
         # The file holds little but float32 weights.
         self.weights = len(frozen) // 4
+        self.inputs = math.prod(self.network.input_shape)
         self._encoder = Encoder(self.preprocessing)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)

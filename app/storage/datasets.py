@@ -89,8 +89,12 @@ def uses(session: Session, folder: str) -> bool:
 
 def get(session: Session, project: str, dataset_id: str, *, lock: bool = False) -> DatasetRow:
     """Raises `NotFound` for an unknown id, and for one of another project."""
-    row = session.get(DatasetRow, dataset_id, with_for_update=lock)
-    if row is None or row.project != project:
+    # Asked for by project too, so that another's takes no longer than one that is not there.
+    query = select(DatasetRow).where(DatasetRow.id == dataset_id, DatasetRow.project == project)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = session.scalar(query)
+    if row is None:
         raise NotFound("there is no such dataset", code="dataset_not_found")
     return row
 

@@ -27,8 +27,12 @@ def add(session: Session, project: str, spec: NetworkSpec) -> NetworkRow:
 
 def get(session: Session, project: str, network_id: str, *, lock: bool = False) -> NetworkRow:
     """Raises `NotFound` for an unknown id, and for one of another project."""
-    row = session.get(NetworkRow, network_id, with_for_update=lock)
-    if row is None or row.project != project:
+    # Asked for by project too, so that another's takes no longer than one that is not there.
+    query = select(NetworkRow).where(NetworkRow.id == network_id, NetworkRow.project == project)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = session.scalar(query)
+    if row is None:
         raise NotFound("there is no such network", code="network_not_found")
     return row
 

@@ -88,8 +88,12 @@ def get(session: Session, project: str, run_id: str, *, lock: bool = False) -> R
     if lock:
         known = select(RunRow.job_id).where(RunRow.id == run_id, RunRow.project == project)
         session.execute(select(JobRow.id).where(JobRow.id == known.scalar_subquery()).with_for_update())
-    row = session.get(RunRow, run_id, with_for_update=lock, populate_existing=lock)
-    if row is None or row.project != project:
+    # Asked for by project too, so that another's takes no longer than one that is not there.
+    query = select(RunRow).where(RunRow.id == run_id, RunRow.project == project)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = session.scalar(query)
+    if row is None:
         raise NotFound("there is no such run", code="run_not_found")
     return row
 

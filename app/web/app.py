@@ -1,6 +1,6 @@
-"""The HTTP application: routes, failures, the OpenAPI document, and the middleware around all of it."""
+"""The HTTP application: routes, failures, the OpenAPI document, and the layer around all of it that lets in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -11,7 +11,7 @@ from app.web.access import Access
 from app.web.context import Context
 from app.web.docs import add_docs
 from app.web.openapi import document_of
-from app.web.routes import datasets, health, models, networks, run_files, run_resume, runs
+from app.web.routes import datasets, health, keys, models, networks, run_files, run_resume, runs
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -19,15 +19,24 @@ DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict fro
 Upload a dataset, submit a run, follow its events, predict. Every failure is a problem document (RFC 9457)."""
 
 
-def create_app(context: Context, version: str) -> FastAPI:
-    """The application over `context`; it starts and stops what runs in the background."""
+def create_app(context: Context, version: str) -> Access:
+    """Everything that answers, behind the layer that lets in."""
+    return Access(create_inner_app(context, version), context.keyring if context.keys_required else None, context.rules)
+
+
+def create_inner_app(context: Context, version: str) -> FastAPI:
+    """The application over `context`, with nobody at its door; it starts and stops what runs in the background."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         context.catalogue.start()
-        yield
+        if context.keys_required:
+            context.keyring.start()
+        # For the server's connections, which end the streams when it stops.
+        yield {"context": context}
         await context.broadcast.close()
         context.catalogue.stop()
+        context.keyring.stop()
 
     app = FastAPI(
         title="dropnorm",
@@ -40,15 +49,12 @@ def create_app(context: Context, version: str) -> FastAPI:
     )
     app.state.context = context
     errors.install(app)
-    for router in (datasets.router, networks.router, runs.router, run_resume.router, run_files.router, models.router):
-        app.include_router(router, prefix=PREFIX)
+    for routes in (datasets, networks, runs, run_resume, run_files, models, keys):
+        app.include_router(routes.router, prefix=PREFIX)
     app.include_router(health.router)
     add_docs(app)
     hot: list[BaseRoute] = list(predict.routes(context, PREFIX))
     app.router.routes[:0] = hot
-    app.add_middleware(
-        Access, hosts=context.hosts, body_bytes=context.limits.body_bytes, upload_bytes=context.limits.upload_bytes
-    )
     # FastAPI's documented way to extend the document.
     app.openapi = lambda: document_of(app, PREFIX)  # type: ignore[method-assign]
     return app

@@ -7,12 +7,13 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from app.storage.base import DEFAULT_PROJECT
 from app.storage.database import Session
+from app.storage.keys import Principal
 from app.web.context import Context
 
 
-def context(request: Request) -> Context:
+# These are `async` because FastAPI calls others in the pool of threads, which waits for the database may fill.
+async def context(request: Request) -> Context:
     found = request.app.state.context
     assert isinstance(found, Context)
     return found
@@ -36,9 +37,19 @@ Reading = Annotated[Session, Depends(read_session, scope="function")]
 Writing = Annotated[Session, Depends(write_session, scope="function")]
 
 
-def project() -> str:
+async def caller(request: Request) -> Principal:
+    """Who was let in."""
+    found = request.scope["principal"]
+    assert isinstance(found, Principal)
+    return found
+
+
+Caller = Annotated[Principal, Depends(caller)]
+
+
+async def project(found: Caller) -> str:
     """The project that the caller sees. Without keys there is one."""
-    return DEFAULT_PROJECT
+    return found.project
 
 
 Project = Annotated[str, Depends(project)]

@@ -19,7 +19,10 @@ from app.web.fields import invalid
 
 STATUS: dict[type[DropnormError], int] = {
     errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.TooSlow: 408,
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.UnsupportedType: 415,
@@ -29,7 +32,13 @@ STATUS: dict[type[DropnormError], int] = {
     errors.StorageFull: 507,
 }
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-RETRY_SECONDS = {429: "5", 503: "2"}
+HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="dropnorm"'},
+    # What is still to come of the body is not waited for.
+    408: {"Connection": "close"},
+    429: {"Retry-After": "5"},
+    503: {"Retry-After": "2"},
+}
 _LOG = logging.getLogger("dropnorm.web")
 
 
@@ -45,8 +54,7 @@ def problem(status: int, code: str, detail: str, fields: Sequence[FieldError] = 
             {"pointer": field.pointer, "message": field.message, "received": field.received} for field in fields
         ],
     }
-    headers = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else None
-    return Response(dumps(clean(body)), status, headers, media_type="application/problem+json")
+    return Response(dumps(clean(body)), status, HEADERS.get(status), media_type="application/problem+json")
 
 
 def answer_of(error: DropnormError) -> Response:

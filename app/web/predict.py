@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import FieldError, Invalid
 from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
-from app.storage.base import DEFAULT_PROJECT
+from app.storage.keys import Principal
 from app.web.context import Context
 from app.web.predict_inputs import Question, answer, options_of, pictures_of_form
 from app.web.tables import csv_answer, wants_csv
@@ -25,7 +25,8 @@ A row takes two bytes or more, and multiplies each weight once. A thread would c
 """
 LEAST_WEIGHTS = 1_000
 """What reading a byte costs, in weights: the bound for networks that are next to nothing."""
-Look = Callable[[Context, dict[str, str]], Served | None]
+Look = Callable[[Context, str, dict[str, str]], Served | None]
+"""Of the context, the caller's project, and the names in the path."""
 
 
 class Predict:
@@ -36,7 +37,8 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        served, predictor = await self._predictor(scope["path_params"])
+        principal: Principal = scope["principal"]
+        served, predictor = await self._predictor(principal.project, scope["path_params"])
         question = await self._question(request)
         work = len(question.body) * max(predictor.weights, LEAST_WEIGHTS)
         if question.media_type == "application/json" and work <= INLINE_WORK:
@@ -55,13 +57,14 @@ class Predict:
             pictures=await pictures_of_form(request) if form else [],
             options=options_of(dict(request.query_params)),
             most_rows=self._context.limits.prediction_rows,
+            most_cells=self._context.limits.prediction_cells,
             wants_csv=wants_csv(request),
         )
 
-    async def _predictor(self, parameters: dict[str, str]) -> tuple[Served, Predictor]:
-        served = self._find(self._context, parameters)
+    async def _predictor(self, project: str, names: dict[str, str]) -> tuple[Served, Predictor]:
+        served = self._find(self._context, project, names)
         if served is None:
-            served = await asyncio.to_thread(self._learn, self._context, parameters)
+            served = await asyncio.to_thread(self._learn, self._context, project, names)
         assert served is not None, "learn() answers or raises"
         registry = self._context.registry
         predictor = registry.find(served.run_id)
@@ -96,22 +99,21 @@ def routes(context: Context, prefix: str) -> list[Route]:
     def endpoint(find: Look, learn: Look) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         return Predict(context, find, learn)
 
-    project = DEFAULT_PROJECT
     by_name = endpoint(
-        lambda parts, names: parts.catalogue.find(project, names["name"]),
-        lambda parts, names: parts.catalogue.learn(project, names["name"]),
+        lambda parts, project, names: parts.catalogue.find(project, names["name"]),
+        lambda parts, project, names: parts.catalogue.learn(project, names["name"]),
     )
     by_version = endpoint(
-        lambda parts, names: parts.catalogue.find(project, names["name"], version=_number(names)),
-        lambda parts, names: parts.catalogue.learn(project, names["name"], version=_number(names)),
+        lambda parts, project, names: parts.catalogue.find(project, names["name"], version=_number(names)),
+        lambda parts, project, names: parts.catalogue.learn(project, names["name"], version=_number(names)),
     )
     by_alias = endpoint(
-        lambda parts, names: parts.catalogue.find(project, names["name"], alias=names["alias"]),
-        lambda parts, names: parts.catalogue.learn(project, names["name"], alias=names["alias"]),
+        lambda parts, project, names: parts.catalogue.find(project, names["name"], alias=names["alias"]),
+        lambda parts, project, names: parts.catalogue.learn(project, names["name"], alias=names["alias"]),
     )
     by_run = endpoint(
-        lambda parts, names: parts.catalogue.find_run(project, names["run_id"]),
-        lambda parts, names: parts.catalogue.learn_run(project, names["run_id"]),
+        lambda parts, project, names: parts.catalogue.find_run(project, names["run_id"]),
+        lambda parts, project, names: parts.catalogue.learn_run(project, names["run_id"]),
     )
     paths = {
         "/models/{name}/predict": by_name,

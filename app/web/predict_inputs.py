@@ -39,6 +39,7 @@ class Question:
     pictures: list[bytes]
     options: Options
     most_rows: int
+    most_cells: int
     wants_csv: bool
 
 
@@ -105,7 +106,7 @@ def _json(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
             )
     options = _options(document["options"], "options") if "options" in document else question.options
     instances = document["instances"]
-    _check_rows(len(instances) if isinstance(instances, list) else 0, question)
+    _check_size(len(instances) if isinstance(instances, list) else 0, predictor, question)
     if predictor.takes_pictures:
         return predictor.answer_array(_numbers(instances)), options
     return predictor.answer_rows(predictor.reader.of_instances(instances)), options
@@ -146,7 +147,7 @@ def _csv(predictor: Predictor, question: Question) -> Answers:
         text = question.body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} is wrong") from None
-    _check_rows(text.count("\n") - 1, question)
+    _check_size(text.count("\n") - 1, predictor, question)
     return predictor.answer_rows(predictor.reader.of_csv(text))
 
 
@@ -155,15 +156,23 @@ def _picture(predictor: Predictor, question: Question) -> Answers:
 
 
 def _form(predictor: Predictor, question: Question) -> Answers:
+    _check_size(len(question.pictures), predictor, question)
     return predictor.answer_pictures([decode(picture) for picture in question.pictures])
 
 
 def _array(predictor: Predictor, question: Question) -> Answers:
     array = read_npy(question.body)
-    _check_rows(len(array) if array.ndim else 0, question)
+    _check_size(len(array) if array.ndim else 0, predictor, question)
     return predictor.answer_array(array)
 
 
-def _check_rows(rows: int, question: Question) -> None:
+def _check_size(rows: int, predictor: Predictor, question: Question) -> None:
+    """Before anything is made of the rows: their number, and that of the values which the network would take in."""
     if rows > question.most_rows:
         raise TooLarge(f"{rows} rows were sent; {question.most_rows} are allowed a call", code="too_many_rows")
+    cells = rows * predictor.inputs
+    if cells > question.most_cells:
+        raise TooLarge(
+            f"{rows} rows are {cells} inputs of the network; {question.most_cells} are allowed a call",
+            code="too_many_cells",
+        )

@@ -4,12 +4,13 @@ from typing import Any
 
 MEANINGS = {
     400: "The body cannot be read (broken JSON, NaN, a key that stands twice), or the Host is not allowed.",
+    403: "The key lacks the scope.",
     404: "Unknown, or not yours.",
     409: "The state forbids it.",
     413: "Too large.",
     415: "The media type is not accepted.",
     422: "Understood, but not valid; the fields are named.",
-    429: "As many runs are queued or running as may be; try again after `Retry-After` seconds.",
+    429: "As many runs are queued or running, or requests under way, as may be; try again after `Retry-After` seconds.",
     503: "Not ready, or shedding load; try again after `Retry-After` seconds.",
     507: "The disk is full, or all that the project may store is stored.",
 }
@@ -23,8 +24,9 @@ EXAMPLE = {
 }
 NULL = "(null)"
 ANY_OTHER: dict[str, Any] = {
-    "description": "Any other failure: a Host that is not allowed (400), a page of another origin (403), "
-    "not ready or no room left (503, 507).",
+    "description": "Any other failure: a Host that is not allowed (400), no key or one that holds no more (401), a key "
+    "that lacks the scope or a page of another origin (403), a body that comes too slowly (408), more than the key may "
+    "ask for at once (429), not ready or no room left (503, 507).",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 

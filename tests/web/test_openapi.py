@@ -135,7 +135,9 @@ def test_what_is_answered_fits_the_schemas(
     api: httpx.Client, document: Json, penguins: Json, pictures: Json, penguins_run: Json
 ) -> None:
     network = accepted(api.post("/api/v1/networks", json={"layers": [{"type": "dense"}]}))
+    key = accepted(api.post("/api/v1/keys", json={"name": "of a test", "scopes": ["read"]}))
     names = {
+        "key_id": key["id"],
         "dataset_id": penguins["id"],
         "run_id": penguins_run["id"],
         "network_id": network["id"],

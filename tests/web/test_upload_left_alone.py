@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.main import context_of
+from app.assembly import context_of
 from app.settings import Settings
 from app.storage import datasets, migrations
 from app.web.context import Context

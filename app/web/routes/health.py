@@ -10,13 +10,22 @@ from app.web.dependencies import Parts
 
 router = APIRouter(tags=["operation"])
 WORKER_SECONDS = 30.0
+ALIVE = {"status": "alive"}
 READY = {"status": "ready", "checks": {"database": "ok", "storage": "ok", "worker": "ok"}}
 
 
-@router.get("/healthz", summary="Is the process alive?")
-async def healthz() -> dict[str, str]:
+@router.get(
+    "/healthz",
+    summary="Is the process alive?",
+    responses={
+        200: {"content": {"application/json": {"example": ALIVE}}},
+        503: {"description": "It is about to stop: send it nothing more.", "content": {"application/json": {}}},
+    },
+)
+async def healthz(parts: Parts) -> Response:
+    """What a proxy asks before it sends a request here."""
     # Not in the pool of threads, which a database that does not answer may fill.
-    return {"status": "alive"}
+    return _stopping() if parts.stopping.is_set() else JSONResponse(ALIVE)
 
 
 @router.get(
@@ -29,6 +38,8 @@ async def healthz() -> dict[str, str]:
 )
 def readyz(parts: Parts) -> JSONResponse:
     """Database answering and migrated, storage with room, a worker seen in the last half minute. 503 if not."""
+    if parts.stopping.is_set():
+        return _stopping()
     checks = {"database": _database(parts), "storage": _storage(parts), "worker": _worker(parts)}
     ready = all(text == "ok" for text in checks.values())
     headers = None if ready else {"Retry-After": "2"}
@@ -39,7 +50,11 @@ def readyz(parts: Parts) -> JSONResponse:
 async def front_door(request: Request) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/docs")
-    return JSONResponse({"status": "alive"})
+    return JSONResponse(ALIVE)
+
+
+def _stopping() -> JSONResponse:
+    return JSONResponse({"status": "stopping"}, 503, {"Retry-After": "2"})
 
 
 def _database(parts: Context) -> str:
