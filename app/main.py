@@ -33,6 +33,8 @@ def serve(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
+        # On a busy machine a process takes its time to start, and must not be ended for that again and again.
+        timeout_worker_healthcheck=60,
     )
     listener = _listen(settings)
     for number in (signal.SIGINT, signal.SIGTERM):

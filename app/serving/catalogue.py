@@ -1,6 +1,6 @@
 """Which run answers for a model's name: kept in memory, so that a prediction asks no database.
 
-One poller reads the known names anew every second and forgets the runs that are gone; a name that is not known is
+One poller reads the known names anew twice a second and forgets the runs that are gone; a name that is not known is
 asked for once; a process that changes something refreshes before it answers.
 """
 
@@ -16,7 +16,7 @@ from app.storage.blobs import StoredFile
 from app.storage.database import Database
 from app.storage.models import ModelRecord
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 SERVING = "serving"
 LARGEST = 10_000
 _LOG = logging.getLogger("dropnorm.serving")

@@ -17,7 +17,7 @@ from app.storage.base import DEFAULT_PROJECT
 from app.storage.keys import SCOPES, Principal, digest_of
 from app.web import scopes
 from app.web.bodies import Body, BodyLimits, Budget, too_large
-from app.web.errors import answer_of, problem
+from app.web.errors import answer_of, problem, unexpected
 from app.web.outgoing import Outgoing
 from app.web.traffic import Traffic, TrafficLimits
 
@@ -78,6 +78,10 @@ class Access:
             if outgoing.started:
                 raise
             await answer_of(error)(scope, receive, outgoing.send)
+        except Exception as error:
+            if outgoing.started:
+                raise
+            await unexpected(scope, error)(scope, receive, outgoing.send)
         except asyncio.CancelledError:
             if self._holds(authorization):
                 raise

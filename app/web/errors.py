@@ -12,6 +12,7 @@ from orjson import dumps
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
+from starlette.types import Scope
 
 from app import errors
 from app.errors import DropnormError, FieldError
@@ -75,6 +76,12 @@ def clean(value: Any) -> Any:
     return [clean(part) for part in value] if isinstance(value, list) else value
 
 
+def unexpected(scope: Scope, error: Exception) -> Response:
+    """The problem document of the service's own fault, which its log tells in full."""
+    _LOG.error("unexpected failure at %s %s", scope["method"], scope["path"], exc_info=error)
+    return problem(500, "internal", "the service failed; the failure is in its log")
+
+
 def install(app: FastAPI) -> None:
     """Makes `app` answer every failure, unknown paths and methods included, as a problem document."""
     app.add_exception_handler(DropnormError, _named)
@@ -123,5 +130,4 @@ def _gone(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("unexpected failure at %s %s", request.method, request.scope["path"], exc_info=error)
-    return problem(500, "internal", "the service failed; the failure is in its log")
+    return unexpected(request.scope, error)

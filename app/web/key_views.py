@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from app.domain.strict import Strict
 from app.storage.service_tables import KeyRow
@@ -13,13 +14,23 @@ Scope = Literal["read", "predict", "train", "admin"]
 ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
+def _text(value: object) -> object:
+    if not isinstance(value, str) or "T" not in value.upper():
+        # The library would take a number of seconds, and a date without a time of day.
+        raise PydanticCustomError("moment", "must be a time as RFC 3339 writes it, such as 2027-01-31T00:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)]
+
+
 class KeyRequest(Strict):
     """`admin` includes all other scopes. Without `project` the key is of the caller's own."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     scopes: Annotated[tuple[Scope, ...], Field(strict=False, min_length=1, max_length=4)]
     project: ProjectName | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
     @property
     def expires_seconds(self) -> float | None:
