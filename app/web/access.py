@@ -23,6 +23,7 @@ from app.web.traffic import Traffic, TrafficLimits
 
 UPLOADS = "/api/v1/datasets"
 LONGEST_KEY = 200
+LAST_SECONDS = 0.3
 ANYBODY = Principal(None, DEFAULT_PROJECT, frozenset(SCOPES))
 """Who calls where no keys are asked for."""
 
@@ -142,8 +143,8 @@ class Access:
         loop = asyncio.get_running_loop()
 
         def gone(key_ids: frozenset[str]) -> None:
-            # Told by the keyring's thread.
-            loop.call_soon_threadsafe(self._traffic.end, key_ids)
+            # Told by the keyring's thread. A moment is left for what is being answered, a key's own revocation too.
+            loop.call_soon_threadsafe(loop.call_later, LAST_SECONDS, self._traffic.end, key_ids)
 
         self._keyring.gone = gone
 
