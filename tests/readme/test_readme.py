@@ -10,7 +10,8 @@ from tests.readme.console import README, run_all
 from tests.service import Service
 
 CHANGING = (
-    (re.compile(r"\b(ds|net|run)_[0-9a-z]{20}\b"), r"\1_ID"),
+    (re.compile(r"\b(ds|net|run|key)_[0-9a-z]{20}\b"), r"\1_ID"),
+    (re.compile(r"\bdn_[0-9A-Za-z]{4,40}\b"), "dn_KEY"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
 )
 MEASURED = {"seconds", "rows_per_second", "seconds_left"}
