@@ -12,6 +12,7 @@ from app.storage.database import Database
 from app.storage.quotas import Quota
 from app.web.access import Rules
 from app.web.broadcast import Broadcast
+from app.web.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Context:
     keys_required: bool
     # Set when the server is about to stop, and still answers.
     stopping: threading.Event = field(default_factory=threading.Event)
+    readiness: Readiness = field(default_factory=Readiness)
     # Threads of their own, so that neither slow uploads nor large predictions keep everything else waiting.
     reading: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "reading"))
     answering: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "answering"))

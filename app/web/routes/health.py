@@ -36,11 +36,11 @@ async def healthz(parts: Parts) -> Response:
         503: {"description": "Something is missing; `checks` says what.", "content": {"application/json": {}}},
     },
 )
-def readyz(parts: Parts) -> JSONResponse:
+async def readyz(parts: Parts) -> JSONResponse:
     """Database answering and migrated, storage with room, a worker seen in the last half minute. 503 if not."""
     if parts.stopping.is_set():
         return _stopping()
-    checks = {"database": _database(parts), "storage": _storage(parts), "worker": _worker(parts)}
+    checks = await parts.readiness.seen(lambda: _checks(parts))
     ready = all(text == "ok" for text in checks.values())
     headers = None if ready else {"Retry-After": "2"}
     return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503, headers)
@@ -55,6 +55,10 @@ async def front_door(request: Request) -> Response:
 
 def _stopping() -> JSONResponse:
     return JSONResponse({"status": "stopping"}, 503, {"Retry-After": "2"})
+
+
+def _checks(parts: Context) -> dict[str, str]:
+    return {"database": _database(parts), "storage": _storage(parts), "worker": _worker(parts)}
 
 
 def _database(parts: Context) -> str:
