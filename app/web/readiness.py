@@ -1,4 +1,4 @@
-"""What `/readyz` found, for a moment: it needs no key, and so must cost the database nothing however often it is asked."""
+"""What `/readyz` found, kept for a moment: it needs no key, so asking again and again must cost nothing."""
 
 import asyncio
 import time
