@@ -1,5 +1,5 @@
-"""T02: file names of uploads that climb, are absolute, hold a NUL or 5 kB. A name decides a format by its ending, and no
-place on the disk."""
+"""T02: file names of uploads that climb, are absolute, hold a NUL or 5 kB. A name decides a format by its ending, and
+no place on the disk."""
 
 from pathlib import Path
 
