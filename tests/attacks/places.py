@@ -56,7 +56,7 @@ def _within(routes: list[BaseRoute], prefix: str) -> Iterator[Place]:
             yield Place(f"{path}/{{path}}", frozenset())
             yield from _within(list(route.routes), path)
             continue
-        path = context.path or getattr(route, "path", "")
+        path = str(context.path or getattr(route, "path", ""))
         assert path, f"a kind of route that is not known here: {route!r}"
         methods = context.methods or getattr(route, "methods", None) or ()
         yield Place(f"{prefix}{path}", frozenset(methods))
