@@ -9,9 +9,9 @@ from fastapi.routing import iter_route_contexts
 from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import BaseRoute, Mount, compile_path
 
-from app.main import context_of
+from app.assembly import context_of
 from app.settings import load
-from app.web.app import create_app
+from app.web.app import create_inner_app
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -40,7 +40,7 @@ class Place:
 
 def application(folder: Path) -> FastAPI:
     """The application as it is served, over an empty data folder."""
-    return create_app(context_of(load({"DROPNORM_DATA_DIR": str(folder)})), "0")
+    return create_inner_app(context_of(load({"DROPNORM_DATA_DIR": str(folder)})), "0")
 
 
 def places(app: FastAPI) -> list[Place]:
