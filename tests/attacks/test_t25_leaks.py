@@ -1,4 +1,4 @@
-"""T25: answers that tell of the server's inside, and names that write lines of their own into its log. Neither comes."""
+"""T25: answers that tell of the server's inside, and names that write lines of their own into its log."""
 
 import json
 import socket
