@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -151,7 +152,8 @@ def open_columns(blobs: Blobs, schema: DatasetSchema, files: Sequence[StoredFile
         with blobs.open(file.key) as descriptor:
             if os.fstat(descriptor).st_size != file.bytes:
                 raise Damaged(f"the stored file {name} does not have the size that was recorded")
-            flat: NDArray[np.generic] = np.memmap(blobs.path(file.key), dtype, mode="r")
+            # The descriptor itself: what lies under the name may be another file by now.
+            flat: NDArray[np.generic] = np.frombuffer(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ), dtype)
         return flat if name == "pixels" else flat.reshape(schema.rows, -1)
 
     return Columns(

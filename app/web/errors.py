@@ -15,7 +15,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app import errors
-from app.errors import DropnormError, FieldError
+from app.errors import DropnormError, FieldError, shown
 from app.web.fields import invalid
 
 STATUS: dict[type[DropnormError], int] = {
@@ -78,7 +78,7 @@ def clean(value: Any) -> Any:
 
 def unexpected(scope: Scope, error: Exception) -> Response:
     """The problem document of the service's own fault, which its log tells in full."""
-    _LOG.error("unexpected failure at %s %s", scope["method"], scope["path"], exc_info=error)
+    _LOG.error("unexpected failure at %s", _asked(scope), exc_info=error)
     return problem(500, "internal", "the service failed; the failure is in its log")
 
 
@@ -124,10 +124,15 @@ def _methods(request: Request) -> set[str]:
 
 
 def _gone(request: Request, error: Exception) -> Response:
-    _LOG.info("the client went away during %s %s", request.method, request.scope["path"])
+    _LOG.info("the client went away during %s", _asked(request.scope))
     # Nobody reads it; nginx's word for this.
     return Response(status_code=499)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
     return unexpected(request.scope, error)
+
+
+def _asked(scope: Scope) -> str:
+    """The request's line for the log: a path may hold line ends and escapes of a terminal, which are written out."""
+    return f"{scope['method']} {shown(scope['path'].encode('unicode_escape').decode('ascii'))}"

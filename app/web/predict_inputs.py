@@ -147,7 +147,8 @@ def _csv(predictor: Predictor, question: Question) -> Answers:
         text = question.body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8: byte {error.start} is wrong") from None
-    _check_size(text.count("\n") - 1, predictor, question)
+    # Lines may end in carriage returns alone.
+    _check_size(max(text.count("\n"), text.count("\r")) - 1, predictor, question)
     return predictor.answer_rows(predictor.reader.of_csv(text))
 
 

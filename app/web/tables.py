@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from fastapi import Request
 from fastapi.responses import Response
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 """Such as the class `-1`: no formula, and to be read as it is."""
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.attacks.tenants import Tenant, settled
+from tests.keys import guarded
 from tests.service import Service
 from tests.stored import folders_named, folders_there
 
@@ -44,3 +46,27 @@ class Memory:
 def memory(service: Service, pictures_run: object, penguins_run: object) -> Memory:
     """Memory from now on; the models are loaded before, so that they do not count."""
     return Memory(service)
+
+
+@pytest.fixture(scope="session")
+def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that asks for keys; its own client shows the first one, of all scopes."""
+    with guarded(tmp_path_factory.mktemp("fortress")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ours(fortress: Service) -> Iterator[Tenant]:
+    yield from _settled(fortress, "ours")
+
+
+@pytest.fixture(scope="session")
+def theirs(fortress: Service) -> Iterator[Tenant]:
+    yield from _settled(fortress, "theirs")
+
+
+def _settled(service: Service, project: str) -> Iterator[Tenant]:
+    tenant = settled(service, project)
+    yield tenant
+    tenant.client.close()
+    tenant.reader.close()

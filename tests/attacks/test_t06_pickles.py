@@ -1,4 +1,4 @@
-"""A pickle that would touch a file, under every name and type it could come by: refused, and the file is not there."""
+"""T06: a pickle that would touch a file, under every name and type it could come by. Refused, and not run."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Pages of other sites and names that are not the service's own get nothing done: Host and Origin are checked."""
+"""T24: pages of other sites and names that are not the service's own get nothing done. Host and Origin are checked."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Zip archives that climb, swell, lie or repeat themselves are refused at a bounded cost."""
+"""T04: zip archives that climb, swell, lie or repeat themselves. Refused at a bounded cost."""
 
 import io
 import stat

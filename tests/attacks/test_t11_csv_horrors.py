@@ -1,4 +1,4 @@
-"""CSV files as they should not be: refused naming the row and the column, or handled as the manual says."""
+"""T11: CSV files as they should not be. Refused naming the row and the column, or handled as the manual says."""
 
 import time
 from typing import Any

@@ -1,4 +1,7 @@
-"""Numbers that are none, or too large, in rows to predict: refused by row and column, and never answered."""
+"""T10: numbers that are none, or too large, in rows to predict. Refused by row and column, and never answered.
+
+That holds for every field of every body too: tests/web/test_bad_bodies.py makes the values from the schemas.
+"""
 
 import json
 from typing import Any

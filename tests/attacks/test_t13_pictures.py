@@ -1,4 +1,4 @@
-"""Pictures that would fill the memory are refused by what they declare; odd and honest ones are read upright."""
+"""T13: pictures that would fill the memory are refused by what they declare; odd and honest ones are read upright."""
 
 import io
 import time
