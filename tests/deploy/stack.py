@@ -61,7 +61,9 @@ class Stack:
             timeout=seconds,
         )
         if done.returncode:
-            raise AssertionError(f"{script}\nexit status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
+            raise AssertionError(
+                f"{script}\nexit status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+            )
         return done.stdout
 
     def secrets(self) -> dict[str, str]:
@@ -123,6 +125,10 @@ class Stack:
     def logs(self) -> str:
         """What all services have written."""
         return self.shell("docker compose logs --no-color 2>&1")
+
+    def tails(self) -> str:
+        """The last lines of every service, where there are any."""
+        return self.shell("docker compose ps --all 2>&1; docker compose logs --no-color --tail 40 2>&1 || true")
 
     def end(self) -> None:
         """Takes everything away, the volumes too."""
