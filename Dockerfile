@@ -29,8 +29,8 @@ RUN version=$(sed -n 's/^torch==//p' requirements.lock) \
 # The packages alone, so that a change of the code leaves everything up to here as it is; the code comes last. What
 # builds the project is then of no more use (PyTorch asks for it to compile with, which it never does here). Nor are headers, libraries' own tests, second copies of a library,
 # Arrow's network clients, and of PyTorch's programs all but the one that it looks for when it is imported.
-COPY pyproject.toml README.md ./
-RUN mkdir app && touch app/__init__.py \
+COPY pyproject.toml ./
+RUN mkdir app && touch app/__init__.py README.md \
  && pip --python /opt/venv/bin/python install --quiet --no-deps --no-build-isolation --editable . \
  && pip --python /opt/venv/bin/python check \
  && pip --python /opt/venv/bin/python uninstall --quiet --yes setuptools \

@@ -128,7 +128,7 @@ class Stack:
 
     def tails(self) -> str:
         """The last lines of every service, where there are any."""
-        return self.shell("docker compose ps --all 2>&1; docker compose logs --no-color --tail 40 2>&1 || true")
+        return self.shell("docker compose ps --all 2>&1; docker compose logs --no-color --tail 60 2>&1 || true")
 
     def end(self) -> None:
         """Takes everything away, the volumes too."""
