@@ -20,10 +20,9 @@ def check_image(stack: Stack) -> None:
     assert image["Config"]["User"] == "dropnorm"
     assert image["Config"]["Healthcheck"]
     with step("the image has neither pip nor a compiler nor a file that gives its owner's rights"):
-        search = (
-            "find / -xdev '(' -name 'pip' -o -name 'setuptools' -o -name 'gcc*' -o -name 'cc' -o -name '*.whl' ')' "
-            "! -path '/proc/*' ! -path '/usr/share/gcc*' ! -path '/usr/lib/gcc*'; find / -xdev -type f -perm /6000"
-        )
+        programs = "-path '*/bin/*' '(' -name 'pip*' -o -name 'gcc*' -o -name 'cc' -o -name 'c++' -o -name 'ld' ')'"
+        packages = "-path '*-packages/pip' -o -path '*-packages/setuptools' -o -name '*.whl'"
+        search = f"find / -xdev '(' {programs} -o {packages} -o -type f -perm /6000 ')' ! -path '/proc/*'"
         found = stack.shell(f'docker run --rm --user 0 --network none --entrypoint sh {IMAGE} -c "{search}"')
         assert found == "", found
 
