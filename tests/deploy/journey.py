@@ -61,7 +61,7 @@ def train_through_a_killed_worker(stack: Stack, dataset: Json) -> Json:
 def checkpointed(run: Json) -> bool:
     """Has it gone on for longer than the first checkpoints take, and is it far from its end?"""
     assert run["status"] in ("queued", "running"), run
-    return bool(run["status"] == "running" and run["progress"]["epoch"] > EPOCHS * 0.3)
+    return run["progress"] is not None and int(run["progress"]["epoch"]) > EPOCHS * 0.3
 
 
 def following(stack: Stack, path: str) -> subprocess.Popen[str]:
