@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for the API, the workers and the migration: the command says which.
 ARG BASE=python:3.11-slim-bookworm
 

@@ -17,6 +17,7 @@ from tests.deploy.pages import blocks, commands
 from tests.deploy.stack import Stack
 from tests.deploy.stream import check_restarts
 from tests.deploy.telling import Step, step, tell
+from tests.deploy.tls import check_tls
 
 README = ("README.md", "Docker compose")
 
@@ -54,6 +55,7 @@ def test(stack: Stack) -> None:
     restart, *down_and_up = commands(restarts)
     expected = check_restarts(stack, run, restart)
     check_monitoring(stack)
+    check_tls(stack)
     check_secrets(stack)
     check_down_and_up(stack, down_and_up, run, expected)
     check_backup(stack, run, expected)
