@@ -11,7 +11,7 @@ INSTALL := @$(BIN)/pip install --quiet --quiet --disable-pip-version-check $(TOR
 # One thread: faster for these networks, and the same bits every time.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test chaos serve check bench format lock clean
+.PHONY: demo test deploy-test chaos serve check bench format lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/dropnorm demo
@@ -21,6 +21,10 @@ serve: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Some ten minutes, with a Docker Engine: builds the image, and does with the whole stack what the README says.
+deploy-test: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.deploy
 
 # Some ten minutes a database: workers are killed and stopped, and the server is restarted, while runs train.
 chaos: $(VENV)/.installed-dev
@@ -44,11 +48,16 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The lock holds names, versions and nothing of where they came from.
+# The lock holds names, versions and nothing of where they came from. The image's packages have their hashes beside
+# them, what builds the project among them; PyTorch's wheel depends on the processor, so the Dockerfile has its hash.
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url \
+  --no-emit-find-links --no-emit-trusted-host
 lock: $(VENV)/.installed-dev
-	$(BIN)/pip-compile --quiet --all-extras --strip-extras --no-header --no-annotate --no-emit-index-url \
-	  --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
 	sed -i -e 's/+cpu$$//' -e '/^#/d' -e '/^$$/d' requirements.lock
+	$(COMPILE) --allow-unsafe --all-build-deps --generate-hashes --constraint requirements.lock \
+	  --output-file requirements.hashes pyproject.toml
+	sed -i -e '/^torch==/,/[^\\]$$/d' -e '/^#/d' -e '/^$$/d' requirements.hashes
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
