@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app import logs
 from app.errors import DropnormError, StorageFull, Unavailable
-from app.settings import LOG_FORMAT, Settings, SettingsError, load
+from app.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from app.storage.blobs import Blobs
@@ -39,7 +40,7 @@ def serve(
 ) -> None:
     """The API with an embedded database and worker; nothing else is needed."""
     with _told():
-        settings = load(
+        settings = _settings(
             host=host, port=port, workers=workers, processes=processes, data_dir=data_dir, database_url=database_url
         )
         _migrate(settings)
@@ -56,7 +57,7 @@ def worker(
 ) -> None:
     """One training worker, for a database that other processes serve."""
     with _told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = _settings(data_dir=data_dir, database_url=database_url)
         # Imported here, as below: `--help` needs none of it.
         from app.worker.supervisor import Pace
         from app.worker.work import work
@@ -78,7 +79,7 @@ def worker(
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's tables up to date. `serve` does so by itself."""
     with _told():
-        _migrate(load(data_dir=data_dir, database_url=database_url))
+        _migrate(_settings(data_dir=data_dir, database_url=database_url))
     typer.echo("the database is up to date")
 
 
@@ -93,7 +94,7 @@ def sweep(
 ) -> None:
     """Remove what no row needs: files of lost attempts and uploads, old keys. Workers do so by themselves."""
     with _told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = _settings(data_dir=data_dir, database_url=database_url)
         from app.storage.sweep import sweep as swept
 
         with _stored(settings) as (database, blobs):
@@ -104,7 +105,7 @@ def sweep(
 def adopt(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Say that the data folder is this database's and no other's, where a start was refused for not knowing it."""
     with _told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = _settings(data_dir=data_dir, database_url=database_url)
         from app.storage.installation import adopt as adopted
 
         with _stored(settings) as (database, blobs):
@@ -123,10 +124,14 @@ def demo() -> None:
 
 def main() -> None:
     """The entry point: commands log to standard error, one line an event."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    # Alembic tells of its plugins at every import; the migration itself is told by the command.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     app()
+
+
+def _settings(**flags: str | int | Path | None) -> Settings:
+    """The settings of a command; whatever it logs from now on has the form that they ask for."""
+    settings = load(os.environ, **flags)
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
 
 
 def _migrate(settings: Settings) -> None:

@@ -1,12 +1,14 @@
 """Where the parts are put together: the API process, with its embedded workers beside it."""
 
 import ipaddress
-import logging
 import multiprocessing
+import os
 import signal
 import socket
 import sys
+import tempfile
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -14,23 +16,30 @@ import uvicorn.supervisors
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app import logs
 from app.ingest.bounds import die_with
 from app.serving.catalogue import Catalogue
 from app.serving.registry import Registry
-from app.settings import LOG_FORMAT, Settings, SettingsError, load
+from app.settings import Settings, SettingsError, load
 from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.storage.quotas import Quota
+from app.tracing import tracing_to
+from app.web.access_log import AccessLog
 from app.web.app import create_app
 from app.web.broadcast import Broadcast
 from app.web.context import Context, Limits
+from app.web.metrics import Metrics
+from app.web.scrape import Scrape
+from app.web.shared_metrics import VARIABLE
 from app.worker.keeper import kept
 
 
-def context_of(settings: Settings) -> Context:
-    """Everything that the routes work with."""
+def context_of(settings: Settings, shared_metrics: Path | None = None) -> Context:
+    """Everything that the routes work with. `shared_metrics`: where processes that share the port add up theirs."""
+    metrics = Metrics(shared_metrics)
     database, blobs = Database(settings.database), Blobs(settings.data_dir)
-    registry = Registry(blobs, settings.model_cache)
+    registry = Registry(blobs, settings.model_cache, metrics.holds)
     limits = Limits(
         upload_bytes=settings.max_upload_bytes,
         body_bytes=settings.max_body_bytes,
@@ -42,6 +51,10 @@ def context_of(settings: Settings) -> Context:
     return Context(
         database=database,
         blobs=blobs,
+        metrics=metrics,
+        scrape=Scrape(metrics, database, blobs),
+        access_log=AccessLog(settings.log_format) if settings.access_log == "on" else None,
+        tracing=tracing_to(settings.traces_endpoint, "dropnorm-api", version("dropnorm")),
         catalogue=Catalogue(database, registry.forget),
         registry=registry,
         broadcast=Broadcast(database),
@@ -52,11 +65,14 @@ def context_of(settings: Settings) -> Context:
 
 def api() -> FastAPI:
     """The application for the settings of the environment: what uvicorn's processes import."""
-    parent = multiprocessing.parent_process()
+    parent, shared = multiprocessing.parent_process(), None
     if parent is not None and parent.pid is not None:
         # One of several processes: it must not go on to hold the port when the one that started it is killed.
         die_with(parent.pid)
-    return create_app(context_of(load()), version("dropnorm"))
+        shared = Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+    settings = load()
+    logs.configure(settings.log_format, settings.log_level)
+    return create_app(context_of(settings, shared), version("dropnorm"))
 
 
 class Protocol(HttpToolsProtocol):
@@ -83,6 +99,8 @@ def serve(settings: Settings) -> None:
         workers=settings.processes,
         http=Protocol,
         ws="none",
+        # What it tells goes the way of all logs; below a warning it tells of each connection.
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -97,7 +115,9 @@ def serve(settings: Settings) -> None:
     _greet(settings)
     with listener, kept(settings.workers):
         if settings.processes > 1:
-            uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
+            with tempfile.TemporaryDirectory(prefix="dropnorm-metrics-") as folder:
+                os.environ[VARIABLE] = folder
+                uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
 
@@ -148,9 +168,10 @@ def _greet(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     try:
-        serve(load())
+        found = load()
+        logs.configure(found.log_format, found.log_level)
+        serve(found)
     except SettingsError as error:
         print(f"dropnorm: {error.detail}", file=sys.stderr)
         sys.exit(2)

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import DropnormError, shown
 
 PREFIX = "DROPNORM_"
+ENDPOINTS = r"^$|^https?://[^\s/?#@]+(/\S*)?$"
 DATABASES = r"^$|^sqlite:///|^postgresql\+psycopg://"
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class SettingsError(DropnormError):
@@ -43,6 +43,10 @@ class Settings(BaseModel):
     checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     max_unfinished_runs: Annotated[int, Field(ge=1)] = 500
     max_stored_bytes: Annotated[int, Field(ge=0)] = 0
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    access_log: Literal["on", "off"] = "on"
+    traces_endpoint: Annotated[str, Field(pattern=ENDPOINTS)] = ""
 
     @property
     def database(self) -> str:

@@ -10,8 +10,10 @@ from app.web import errors, predict
 from app.web.access import Access
 from app.web.context import Context
 from app.web.docs import add_docs
+from app.web.observation import Inside
+from app.web.observing import observe, observing
 from app.web.openapi import document_of
-from app.web.routes import datasets, health, models, networks, run_files, run_resume, runs
+from app.web.routes import datasets, health, metrics, models, networks, run_files, run_resume, runs
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -25,8 +27,9 @@ def create_app(context: Context, version: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         context.catalogue.start()
-        yield
-        await context.broadcast.close()
+        with observing(context):
+            yield
+            await context.broadcast.close()
         context.catalogue.stop()
 
     app = FastAPI(
@@ -37,18 +40,24 @@ def create_app(context: Context, version: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # It would make spans and figures of its own, and take a collector's address from variables of its own.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.context = context
     errors.install(app)
-    for router in (datasets.router, networks.router, runs.router, run_resume.router, run_files.router, models.router):
+    routers = (datasets.router, networks.router, runs.router, run_resume.router, run_files.router, models.router)
+    for router in routers:
         app.include_router(router, prefix=PREFIX)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     add_docs(app)
     hot: list[BaseRoute] = list(predict.routes(context, PREFIX))
     app.router.routes[:0] = hot
+    app.add_middleware(Inside)
     app.add_middleware(
         Access, hosts=context.hosts, body_bytes=context.limits.body_bytes, upload_bytes=context.limits.upload_bytes
     )
     # FastAPI's documented way to extend the document.
     app.openapi = lambda: document_of(app, PREFIX)  # type: ignore[method-assign]
+    observe(app, context, {PREFIX: routers, "": (health.router, metrics.router)})
     return app

@@ -115,5 +115,5 @@ def _gone(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("unexpected failure at %s %s", request.method, request.scope["path"], exc_info=error)
+    # Whatever stands around everything logs it.
     return problem(500, "internal", "the service failed; the failure is in its log")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from app import logs
 from app.worker.channel import Message, Receiver, Sender
 
 
@@ -14,7 +15,7 @@ class Trainer:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-            [sys.executable, "-m", "app.worker.trainer", str(os.getpid())],
+            [sys.executable, "-m", "app.worker.trainer", str(os.getpid()), *logs.arguments()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
