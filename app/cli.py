@@ -72,7 +72,8 @@ def worker(
             from app.ingest.bounds import die_with
 
             die_with(parent)
-        work(settings.database, settings.data_dir, Pace(settings.lease_seconds, settings.checkpoint_seconds))
+        pace = Pace(settings.lease_seconds, settings.checkpoint_seconds)
+        work(settings.database, settings.data_dir, pace, settings.traces_endpoint)
 
 
 @app.command()

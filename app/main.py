@@ -1,6 +1,7 @@
 """Where the parts are put together: the API process, with its embedded workers beside it."""
 
 import ipaddress
+import logging
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,8 @@ from app.web.metrics import Metrics
 from app.web.scrape import Scrape
 from app.web.shared_metrics import VARIABLE
 from app.worker.keeper import kept
+
+_LOG = logging.getLogger("dropnorm")
 
 
 def context_of(settings: Settings, shared_metrics: Path | None = None) -> Context:
@@ -106,6 +109,8 @@ def serve(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
+        # One of several processes that is slow to start, on a busy machine, is not to be killed for it again and again.
+        timeout_worker_healthcheck=20,
         h11_max_incomplete_event_size=64 << 10,
     )
     listener = _listen(settings)
@@ -157,6 +162,10 @@ def _greet(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{settings.port}"
     open_to = "it listens on loopback alone" if _is_loopback(settings.host) else "keep the port closed to strangers"
+    if settings.log_format == "json":
+        # Whoever reads this reads every line as an object.
+        _LOG.info("dropnorm serves %s, with data in %s", address, settings.data_dir)
+        return
     lines = [
         f"dropnorm serves {address}  (data in {settings.data_dir.resolve()})",
         f"  no keys: whoever reaches this address may use it, so {open_to}",

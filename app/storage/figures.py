@@ -69,7 +69,7 @@ def _ended(session: Session) -> dict[str, int]:
     # By the status alone, which an index holds: so far a run is the only kind of job.
     ended = JobRow.status.in_([status for status in STATUSES if status not in UNFINISHED])
     statement = select(JobRow.status, func.count()).where(ended).group_by(JobRow.status)
-    return dict(session.execute(statement).tuples().all())
+    return {status: int(count) for status, count in session.execute(statement)}
 
 
 def _oldest_seconds(session: Session) -> float:

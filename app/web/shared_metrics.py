@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from prometheus_client import values
+from prometheus_client import disable_created_metrics, values
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -22,6 +22,8 @@ OLDEST = "process_start_time_seconds"
 
 def keep_in(folder: Path | None) -> None:
     """Has metrics that are made from now on kept in memory, or in the files of a place in `folder`."""
+    # When a series began is a series more for each, and nobody asks for it.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     if folder is None:
         values.ValueClass = values.MutexValue
         return

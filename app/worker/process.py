@@ -23,7 +23,7 @@ class Trainer:
         assert self._process.stdout is not None
         self._sender = Sender(self._process.stdin)
         self._receiver = Receiver(self._process.stdout.fileno())
-        self.ready = False
+        self.ready = self.ended = False
 
     def order(self, message: Message) -> None:
         """Hands over the run to train, or the wish to stop. A trainer that is gone is noticed in `messages`."""
@@ -47,6 +47,11 @@ class Trainer:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is gone and nobody here ended it."""
+        return not self.alive and not self.ended
+
     def resident_bytes(self) -> int:
         """Memory that it holds now; 0 when it is gone."""
         try:
@@ -61,6 +66,7 @@ class Trainer:
 
     def kill(self) -> None:
         """Ends it now, whatever it does. Nothing more is heard of it."""
+        self.ended = True
         self._receiver.closed = True
         self._process.kill()
         self.exit_status()
