@@ -84,6 +84,10 @@ def test_a_line_of_the_access_log_is_one_line_and_of_bounded_length(line_of: obj
         assert len(line.splitlines()) == 1
         assert "\x1b" not in line
         assert len(line) < 12 * LONGEST_PATH * 2 + 1000
+        if line_of is _json:
+            told = json.loads(line)
+            assert (told["path"], told["key"], told["project"]) == (path[:LONGEST_PATH], HOSTILE, HOSTILE)
+            assert (told["time"], told["milliseconds"]) == ("1970-01-01T00:00:01.500Z", 1.2)
 
 
 def test_a_child_process_logs_as_its_parent_does(monkeypatch: pytest.MonkeyPatch) -> None:
