@@ -1,11 +1,14 @@
 """Where the parts of an API process are put together, for the settings of its environment."""
 
 import multiprocessing
+import os
 import signal
 import threading
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 
+from app import logs
 from app.ingest.bounds import die_with
 from app.serving.catalogue import Catalogue
 from app.serving.keyring import Keyring
@@ -14,18 +17,25 @@ from app.settings import Settings, load
 from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.storage.quotas import Quota
-from app.web.access import Access, Rules
+from app.tracing import tracing_to
+from app.web.access import Rules
+from app.web.access_log import AccessLog
 from app.web.app import create_app
 from app.web.bodies import BodyLimits
 from app.web.broadcast import Broadcast
 from app.web.context import Context, Limits
+from app.web.metrics import Metrics
+from app.web.observation import Observation
+from app.web.scrape import Scrape
+from app.web.shared_metrics import VARIABLE
 from app.web.traffic import TrafficLimits
 
 
-def context_of(settings: Settings) -> Context:
-    """Everything that the routes work with."""
+def context_of(settings: Settings, shared_metrics: Path | None = None) -> Context:
+    """Everything that the routes work with. `shared_metrics`: where processes that share the port add up theirs."""
+    metrics = Metrics(shared_metrics)
     database, blobs = Database(settings.database), Blobs(settings.data_dir)
-    registry = Registry(blobs, settings.model_cache)
+    registry = Registry(blobs, settings.model_cache, metrics.holds)
     limits = Limits(
         prediction_rows=settings.max_prediction_rows,
         prediction_cells=settings.max_prediction_cells,
@@ -43,6 +53,10 @@ def context_of(settings: Settings) -> Context:
         limits=limits,
         rules=_rules(settings),
         keys_required=settings.keys_required,
+        metrics=metrics,
+        scrape=Scrape(metrics, database, blobs),
+        access_log=AccessLog(settings.log_format) if settings.access_log == "on" else None,
+        tracing=tracing_to(settings.traces_endpoint, "dropnorm-api", version("dropnorm")),
     )
 
 
@@ -61,14 +75,16 @@ def _rules(settings: Settings) -> Rules:
     return Rules(settings.hosts, bodies, traffic)
 
 
-def api() -> Access:
+def api() -> Observation:
     """The application for the settings of the environment: what uvicorn's processes import."""
-    parent = multiprocessing.parent_process()
+    parent, shared = multiprocessing.parent_process(), None
     if parent is not None and parent.pid is not None:
         # One of several processes: it must not go on to hold the port when the one that started it is killed.
         die_with(parent.pid)
+        shared = Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
     settings = load()
-    context = context_of(settings)
+    logs.configure(settings.log_format, settings.log_level)
+    context = context_of(settings, shared)
     if settings.drain_seconds:
         _stop_late(context.stopping, settings.drain_seconds)
     return create_app(context, version("dropnorm"))

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from app.cli_keys import app as keys_app
-from app.cli_parts import DatabaseUrl, DataDir, check_keys, stored, told
+from app.cli_parts import DatabaseUrl, DataDir, check_keys, settings_of, stored, told
 from app.cli_parts import migrate as prepare
 from app.errors import StorageFull, Unavailable
-from app.settings import LOG_FORMAT, Settings, SettingsError, load
+from app.settings import Settings, SettingsError
 
 app = typer.Typer(
     name="dropnorm",
@@ -35,7 +35,7 @@ def serve(
 ) -> None:
     """The API with an embedded database and worker; nothing else is needed."""
     with told():
-        settings = load(
+        settings = settings_of(
             host=host, port=port, workers=workers, processes=processes, data_dir=data_dir, database_url=database_url
         )
         settings.check_host()
@@ -54,7 +54,7 @@ def worker(
 ) -> None:
     """One training worker, for a database that other processes serve."""
     with told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         # Imported here, as below: `--help` needs none of it.
         from app.worker.supervisor import Pace
         from app.worker.work import work
@@ -69,14 +69,15 @@ def worker(
             from app.ingest.bounds import die_with
 
             die_with(parent)
-        work(settings.database, settings.data_dir, Pace(settings.lease_seconds, settings.checkpoint_seconds))
+        pace = Pace(settings.lease_seconds, settings.checkpoint_seconds)
+        work(settings.database, settings.data_dir, pace, settings.traces_endpoint)
 
 
 @app.command()
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's tables up to date. `serve` does so by itself."""
     with told():
-        prepare(load(data_dir=data_dir, database_url=database_url))
+        prepare(settings_of(data_dir=data_dir, database_url=database_url))
     typer.echo("the database is up to date")
 
 
@@ -91,7 +92,7 @@ def sweep(
 ) -> None:
     """Remove what no row needs: files of lost attempts and uploads, old keys. Workers do so by themselves."""
     with told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         from app.storage.sweep import sweep as swept
 
         with stored(settings) as (database, blobs):
@@ -102,7 +103,7 @@ def sweep(
 def adopt(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Say that the data folder is this database's and no other's, where a start was refused for not knowing it."""
     with told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         from app.storage.installation import adopt as adopted
 
         with stored(settings) as (database, blobs):
@@ -121,9 +122,6 @@ def demo() -> None:
 
 def main() -> None:
     """The entry point: commands log to standard error, one line an event."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    # Alembic tells of its plugins at every import; the migration itself is told by the command.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     app()
 
 

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli_parts import DatabaseUrl, DataDir, stored, told
+from app.cli_parts import DatabaseUrl, DataDir, settings_of, stored, told
 from app.errors import Invalid
-from app.settings import load
 
 if TYPE_CHECKING:
     from app.storage.service_tables import KeyRow
@@ -27,7 +26,7 @@ def create(
 ) -> None:
     """Make a key and print it, once: only its digest is stored."""
     with told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         from app.storage import keys
 
         _check(name, scope, project)
@@ -43,7 +42,7 @@ def create(
 def list_keys(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """List the keys that are not revoked, by how they begin."""
     with told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         from app.storage import keys
 
         rows: list[KeyRow] = []
@@ -62,7 +61,7 @@ def list_keys(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> Non
 def revoke(key_id: str, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Revoke a key: it holds no more, in every running process within a second."""
     with told():
-        settings = load(data_dir=data_dir, database_url=database_url)
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         from app.storage import keys
 
         with stored(settings) as (database, _), database.write() as session:

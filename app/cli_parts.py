@@ -1,5 +1,6 @@
 """What the commands share: options, the database and folder that they work on, and how a failure is told."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app import logs
 from app.errors import DropnormError
-from app.settings import Settings, SettingsError
+from app.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from app.storage.blobs import Blobs
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
 
 DataDir = Annotated[Path | None, typer.Option(help="Files, and the embedded database. [DROPNORM_DATA_DIR]")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="Default: SQLite in the data folder. [DROPNORM_DATABASE_URL]")]
+
+
+def settings_of(**flags: str | int | Path | None) -> Settings:
+    """The settings of a command; whatever it logs from now on has the form that they ask for."""
+    settings = load(os.environ, **flags)
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
 
 
 @contextmanager

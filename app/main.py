@@ -1,17 +1,23 @@
 """The server: API processes on one port, with embedded workers beside them."""
 
 import logging
+import os
 import signal
 import socket
 import sys
+import tempfile
 from types import FrameType
 
 import uvicorn
 import uvicorn.supervisors
 
-from app.settings import LOG_FORMAT, Settings, SettingsError, load
+from app import logs
+from app.settings import Settings, SettingsError, load
 from app.web.connection import Connection
+from app.web.shared_metrics import VARIABLE
 from app.worker.keeper import kept
+
+_LOG = logging.getLogger("dropnorm")
 
 
 def serve(settings: Settings) -> None:
@@ -28,6 +34,8 @@ def serve(settings: Settings) -> None:
         workers=settings.processes,
         http=Connection,
         ws="none",
+        # What it tells goes the way of all logs; below a warning it tells of each connection.
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -43,7 +51,9 @@ def serve(settings: Settings) -> None:
     _greet(settings)
     with listener, kept(settings.workers):
         if settings.processes > 1:
-            uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
+            with tempfile.TemporaryDirectory(prefix="dropnorm-metrics-") as folder:
+                os.environ[VARIABLE] = folder
+                uvicorn.supervisors.Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
 
@@ -67,6 +77,11 @@ def _listen(settings: Settings) -> socket.socket:
 def _greet(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{settings.port}"
+    if settings.log_format == "json":
+        # Whoever reads this reads every line as an object.
+        asked = "keys are asked for" if settings.keys_required else "no keys are asked for"
+        _LOG.info("dropnorm serves %s, with data in %s; %s", address, settings.data_dir, asked)
+        return
     if settings.keys_required:
         door, key = "keys are asked for: `dropnorm keys create` makes one", " -H 'Authorization: Bearer dn_…'"
     else:
@@ -83,9 +98,10 @@ def _greet(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     try:
-        serve(load())
+        found = load()
+        logs.configure(found.log_format, found.log_level)
+        serve(found)
     except SettingsError as error:
         print(f"dropnorm: {error.detail}", file=sys.stderr)
         sys.exit(2)

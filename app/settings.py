@@ -14,8 +14,8 @@ PREFIX = "DROPNORM_"
 KEY = r"^$|^dn_[A-Za-z0-9]{32,100}$"
 SECRETS = frozenset({"admin_key", "metrics_key", "database_url"})
 """Whose values no message shows: the database's address may hold a password."""
+ENDPOINTS = r"^$|^https?://[^\s/?#@]+(/\S*)?$"
 DATABASES = r"^$|^sqlite:///|^postgresql\+psycopg://"
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class SettingsError(DropnormError):
@@ -56,6 +56,10 @@ class Settings(BaseModel):
     checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     max_unfinished_runs: Annotated[int, Field(ge=1)] = 500
     max_stored_bytes: Annotated[int, Field(ge=0)] = 0
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    access_log: Literal["on", "off"] = "on"
+    traces_endpoint: Annotated[str, Field(pattern=ENDPOINTS)] = ""
 
     @property
     def database(self) -> str:

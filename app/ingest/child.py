@@ -20,7 +20,7 @@ from app.ingest.limits import Limits
 from app.ingest.order import Answer, Order
 
 _HOME = Path(app.__file__).resolve().parents[1]
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("dropnorm.ingest")
 _LOG_BYTES = 4_096
 
 
@@ -80,7 +80,7 @@ def _death(status: int, limits: Limits, log: IO[bytes]) -> InvalidDataset | TooL
     """What to tell the user of a child that ended without an answer; what it said goes to our own log."""
     log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_BYTES))
     said = log.read().decode(errors="replace")
-    _LOG.error("a reading process ended without an answer", extra={"status": status, "stderr": said})
+    _LOG.error("a reading process ended with status %d and no answer; it said: %s", status, said)
     # Arrow and libstdc++ abort where memory runs out in a thread of theirs; the kernel kills with SIGKILL.
     if status in (-signal.SIGABRT, -signal.SIGKILL):
         return TooLarge(f"Reading the file takes more than {limits.memory_bytes >> 20} MB of memory.")

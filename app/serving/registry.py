@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
@@ -13,8 +14,9 @@ PREPROCESSING, FROZEN = "preprocessing.json", "frozen.onnx"
 class Registry:
     """Thread-safe. A run's files never change, so what is loaded stays right."""
 
-    def __init__(self, blobs: Blobs, most: int) -> None:
-        self._blobs, self._most = blobs, most
+    def __init__(self, blobs: Blobs, most: int, holds: Callable[[int], None]) -> None:
+        """`holds` is told how many models are in memory, whenever that changes."""
+        self._blobs, self._most, self._holds = blobs, most, holds
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -36,8 +38,10 @@ class Registry:
             self._loaded[served.run_id] = predictor
             while len(self._loaded) > self._most:
                 self._loaded.popitem(last=False)
+            self._holds(len(self._loaded))
         return predictor
 
     def forget(self, run_id: str) -> None:
         with self._lock:
             self._loaded.pop(run_id, None)
+            self._holds(len(self._loaded))

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import DropnormError, StorageFull, StorageUnavailable
@@ -58,6 +59,23 @@ def check_free(folder: Path, needed_bytes: int) -> None:
         free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StorageFull(f"{needed_bytes} bytes are needed, and {free} are free on the disk; free some and try again")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes of a disk: those that are left for us, and all."""
+
+    free: int
+    total: int
+
+
+def room(folder: Path) -> Room | None:
+    """How much room the disk of a folder has; None where the system does not say."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return None
+    return Room(status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize)
 
 
 def obstacle(folder: Path) -> str | None:

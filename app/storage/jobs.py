@@ -32,7 +32,7 @@ class LostJob(DropnormError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in hand: `attempt` fences every later write."""
+    """A job in hand: `attempt` fences every later write. `taken_over`: its lease was another's, and is over."""
 
     job_id: str
     project: str
@@ -41,6 +41,7 @@ class Claim:
     crashes: int
     max_crashes: int
     lease_seconds: float = LEASE_SECONDS
+    taken_over: bool = False
 
     @property
     def spent(self) -> bool:
@@ -62,17 +63,18 @@ def claim(session: Session, worker_id: str, lease_seconds: float = LEASE_SECONDS
     A lease that ran out counts as a crash, so the claim may be `spent`. It must be renewed within `lease_seconds`.
     """
     # SQLite has no row locks and drops the clause: there the write lock of the transaction does the same.
-    first = (
-        select(JobRow.id)
+    first = session.execute(
+        select(JobRow.id, JobRow.status)
         .where(_free())
         .order_by(JobRow.priority.desc(), JobRow.created_at)
         .limit(1)
         .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
+    ).one_or_none()
+    if first is None:
+        return None
     statement = (
         update(JobRow)
-        .where(JobRow.id == first)
+        .where(JobRow.id == first.id)
         .values(
             status="running",
             worker_id=worker_id,
@@ -84,8 +86,8 @@ def claim(session: Session, worker_id: str, lease_seconds: float = LEASE_SECONDS
         .returning(JobRow.id, JobRow.project, JobRow.kind, JobRow.attempt, JobRow.crashes, JobRow.max_crashes)
         .execution_options(synchronize_session=False)
     )
-    row = session.execute(statement).one_or_none()
-    return Claim(*row, lease_seconds=lease_seconds) if row else None
+    row = session.execute(statement).one()
+    return Claim(*row, lease_seconds=lease_seconds, taken_over=first.status == "running")
 
 
 def heartbeat(session: Session, held: Claim) -> bool:

@@ -1,4 +1,7 @@
-"""When workers were last seen."""
+"""When workers were last seen, and what they have done."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -8,13 +11,20 @@ from sqlalchemy.orm import Session
 from app.storage.database import now
 from app.storage.service_tables import WorkerRow
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
+COUNTED = ("epochs", "training_rows", "leases_lost", "trainers_lost")
 
-def seen(session: Session, worker_id: str, project: str) -> None:
-    """Notes that a worker is alive, whether it was known or is forgotten by now."""
+
+def seen(session: Session, worker_id: str, project: str, counts: Mapping[str, int] = NOTHING) -> None:
+    """Notes that a worker is alive, whether it was known or is forgotten by now, and what it has done by now.
+
+    `counts` are the columns of `COUNTED`, since the worker started.
+    """
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     moment = select(now()).scalar_subquery()
-    statement = insert(WorkerRow).values(id=worker_id, project=project, seen_at=moment)
-    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": moment}))
+    told = {"seen_at": moment, **{name: counts.get(name, 0) for name in COUNTED}}
+    statement = insert(WorkerRow).values(id=worker_id, project=project, **told)
+    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=told))
 
 
 def seen_within(session: Session, seconds: float) -> bool:

@@ -66,23 +66,24 @@ class Access:
             await self._admitted(scope, headers, receive, outgoing)
 
     async def _admitted(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, outgoing: Outgoing) -> None:
-        if scope["method"] == "HEAD":
-            # The server leaves the body out by the scope that it made itself.
-            scope = {**scope, "method": "GET"}
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         try:
             principal = await self._principal(scope, authorization)
+            if scope["method"] == "HEAD":
+                # The server leaves the body out by the scope that it made itself.
+                scope = {**scope, "method": "GET"}
             with ExitStack() as held:
                 body = self._body(scope, headers, receive, principal, held)
-                await self.app({**scope, "principal": principal}, body, outgoing.send)
+                await self.app(scope, body, outgoing.send)
         except DropnormError as error:
             if outgoing.started:
                 raise
             await answer_of(error)(scope, receive, outgoing.send)
-        except Exception as error:
-            if outgoing.started:
-                raise
-            await unexpected(scope, error)(scope, receive, outgoing.send)
+        except Exception:
+            if not outgoing.started:
+                await unexpected()(scope, receive, outgoing.send)
+            # Whatever stands around this logs it.
+            raise
         except asyncio.CancelledError:
             if self._holds(authorization):
                 raise
@@ -92,6 +93,7 @@ class Access:
         """Raises `Unauthenticated`, `Forbidden`, and `NotFound` for what is of the whole service alone."""
         wanted = scopes.needed(scope["method"], scope["path"])
         if self._keyring is None or wanted is None:
+            scope["principal"] = ANYBODY
             return ANYBODY
         secret = _secret(authorization)
         digest = digest_of(secret)
@@ -100,6 +102,8 @@ class Access:
             principal = await asyncio.to_thread(self._keyring.ask, digest)
         if principal is None:
             raise Unauthenticated("this key is unknown, revoked or expired", code="key_unknown")
+        # Also told of what is refused below.
+        scope["principal"] = principal
         if scope["path"] in scopes.OPERATORS and principal.project != DEFAULT_PROJECT:
             raise NotFound("there is nothing at this path", code="path_not_found")
         if not principal.may(wanted):

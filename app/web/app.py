@@ -3,15 +3,17 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from app.web import errors, predict
 from app.web.access import Access
 from app.web.context import Context
 from app.web.docs import add_docs
+from app.web.observation import Inside, Observation
+from app.web.observing import observed, observing
 from app.web.openapi import document_of
-from app.web.routes import datasets, health, keys, models, networks, run_files, run_resume, runs
+from app.web.routes import datasets, health, keys, metrics, models, networks, run_files, run_resume, runs
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -19,9 +21,17 @@ DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict fro
 Upload a dataset, submit a run, follow its events, predict. Every failure is a problem document (RFC 9457)."""
 
 
-def create_app(context: Context, version: str) -> Access:
-    """Everything that answers, behind the layer that lets in."""
-    return Access(create_inner_app(context, version), context.keyring if context.keys_required else None, context.rules)
+ROUTERS: dict[str, tuple[APIRouter, ...]] = {
+    PREFIX: tuple(part.router for part in (datasets, networks, runs, run_resume, run_files, models, keys)),
+    "": (health.router, metrics.router),
+}
+
+
+def create_app(context: Context, version: str) -> Observation:
+    """Everything that answers, behind the layer that lets in; around both, the one that tells of what was asked."""
+    inner = create_inner_app(context, version)
+    door = Access(inner, context.keyring if context.keys_required else None, context.rules)
+    return observed(door, inner, ROUTERS, context)
 
 
 def create_inner_app(context: Context, version: str) -> FastAPI:
@@ -32,9 +42,10 @@ def create_inner_app(context: Context, version: str) -> FastAPI:
         context.catalogue.start()
         if context.keys_required:
             context.keyring.start()
-        # For the server's connections, which end the streams when it stops.
-        yield {"context": context}
-        await context.broadcast.close()
+        with observing(context):
+            # For the server's connections, which end the streams when it stops.
+            yield {"context": context}
+            await context.broadcast.close()
         context.catalogue.stop()
         context.keyring.stop()
 
@@ -46,15 +57,18 @@ def create_inner_app(context: Context, version: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # It would make spans and figures of its own, and take a collector's address from variables of its own.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.context = context
     errors.install(app)
-    for routes in (datasets, networks, runs, run_resume, run_files, models, keys):
-        app.include_router(routes.router, prefix=PREFIX)
-    app.include_router(health.router)
+    for prefix, routers in ROUTERS.items():
+        for router in routers:
+            app.include_router(router, prefix=prefix)
     add_docs(app)
     hot: list[BaseRoute] = list(predict.routes(context, PREFIX))
     app.router.routes[:0] = hot
+    app.add_middleware(Inside)
     # FastAPI's documented way to extend the document.
     app.openapi = lambda: document_of(app, PREFIX)  # type: ignore[method-assign]
     return app

@@ -1,8 +1,12 @@
 """What the routes work with: put together once by `app.main`, reached through `app.web.dependencies`."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from app.serving.catalogue import Catalogue
 from app.serving.keyring import Keyring
@@ -10,9 +14,24 @@ from app.serving.registry import Registry
 from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.storage.quotas import Quota
+from app.tracing import Tracing
 from app.web.access import Rules
+from app.web.access_log import AccessLog
 from app.web.broadcast import Broadcast
+from app.web.metrics import Metrics
 from app.web.readiness import Readiness
+from app.web.scrape import Scrape
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that know for which request they work, so that what they log names it."""
+
+    def submit(self, fn: Callable[Given, Answer], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Answer]:
+        work: Callable[[], Answer] = partial(fn, *args, **kwargs)
+        return super().submit(copy_context().run, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +59,13 @@ class Context:
     limits: Limits
     rules: Rules
     keys_required: bool
+    metrics: Metrics
+    scrape: Scrape
+    access_log: AccessLog | None
+    tracing: Tracing | None
     # Set when the server is about to stop, and still answers.
     stopping: threading.Event = field(default_factory=threading.Event)
     readiness: Readiness = field(default_factory=Readiness)
     # Threads of their own, so that neither slow uploads nor large predictions keep everything else waiting.
-    reading: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "reading"))
-    answering: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "answering"))
+    reading: Threads = field(default_factory=lambda: Threads(4, "reading"))
+    answering: Threads = field(default_factory=lambda: Threads(4, "answering"))

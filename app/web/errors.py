@@ -76,9 +76,8 @@ def clean(value: Any) -> Any:
     return [clean(part) for part in value] if isinstance(value, list) else value
 
 
-def unexpected(scope: Scope, error: Exception) -> Response:
-    """The problem document of the service's own fault, which its log tells in full."""
-    _LOG.error("unexpected failure at %s", _asked(scope), exc_info=error)
+def unexpected() -> Response:
+    """The problem document of the service's own fault. Whatever stands around everything logs it in full."""
     return problem(500, "internal", "the service failed; the failure is in its log")
 
 
@@ -130,7 +129,7 @@ def _gone(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
-    return unexpected(request.scope, error)
+    return unexpected()
 
 
 def _asked(scope: Scope) -> str:

@@ -3,6 +3,8 @@ the catalogue knows what answers, and only a name it has never seen is looked up
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter
 
 from orjson import OPT_SERIALIZE_NUMPY, dumps
 from starlette.requests import Request
@@ -25,6 +27,7 @@ A row takes two bytes or more, and multiplies each weight once. A thread would c
 """
 LEAST_WEIGHTS = 1_000
 """What reading a byte costs, in weights: the bound for networks that are next to nothing."""
+UNTRACED = nullcontext()
 Look = Callable[[Context, str, dict[str, str]], Served | None]
 """Of the context, the caller's project, and the names in the path."""
 
@@ -40,13 +43,25 @@ class Predict:
         principal: Principal = scope["principal"]
         served, predictor = await self._predictor(principal.project, scope["path_params"])
         question = await self._question(request)
+        began = perf_counter()
+        with self._traced(served):
+            response, rows = await self._answer(served, predictor, question)
+        self._context.metrics.prediction(served.project, served.model or "", rows, perf_counter() - began)
+        await response(scope, receive, send)
+
+    async def _answer(self, served: Served, predictor: Predictor, question: Question) -> tuple[Response, int]:
+        """The answer, and how many rows it is for."""
         work = len(question.body) * max(predictor.weights, LEAST_WEIGHTS)
         if question.media_type == "application/json" and work <= INLINE_WORK:
-            response = _answered(served, predictor, question)
-        else:
-            loop = asyncio.get_running_loop()
-            response = await loop.run_in_executor(self._context.answering, _answered, served, predictor, question)
-        await response(scope, receive, send)
+            return _answered(served, predictor, question)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._context.answering, _answered, served, predictor, question)
+
+    def _traced(self, served: Served) -> AbstractContextManager[object]:
+        tracing = self._context.tracing
+        if tracing is None:
+            return UNTRACED
+        return tracing.span("predict", model=served.model or "", version=served.version or 0, run=served.run_id)
 
     async def _question(self, request: Request) -> Question:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -68,15 +83,17 @@ class Predict:
         assert served is not None, "learn() answers or raises"
         registry = self._context.registry
         predictor = registry.find(served.run_id)
+        self._context.metrics.looked_up(found=predictor is not None)
         if predictor is None:
             predictor = await asyncio.to_thread(registry.load, served)
         return served, predictor
 
 
-def _answered(served: Served, predictor: Predictor, question: Question) -> Response:
+def _answered(served: Served, predictor: Predictor, question: Question) -> tuple[Response, int]:
     answers, options = answer(predictor, question)
     if question.wants_csv:
-        return csv_answer(*answers.table(probabilities=options.probabilities, top=options.top))
+        table = answers.table(probabilities=options.probabilities, top=options.top)
+        return csv_answer(*table), len(answers.values)
     report = answers.report
     body = {
         "model": served.model,
@@ -90,7 +107,7 @@ def _answered(served: Served, predictor: Predictor, question: Question) -> Respo
             "out_of_range": report.out_of_range,
         },
     }
-    return Response(dumps(body, option=OPT_SERIALIZE_NUMPY), media_type="application/json")
+    return Response(dumps(body, option=OPT_SERIALIZE_NUMPY), media_type="application/json"), len(answers.values)
 
 
 def routes(context: Context, prefix: str) -> list[Route]:

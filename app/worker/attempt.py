@@ -133,7 +133,13 @@ class Attempt:
         self._best = last if event.best else self._best
         progress = {**self._progress(event.epoch, 1.0, run), "rows_per_second": report["rows_per_second"]}
         self.sender.send(
-            {"kind": "epoch", "report": report, "progress": progress, "metrics": {"last": last, "best": self._best}}
+            {
+                "kind": "epoch",
+                "report": report,
+                "rows": rows,
+                "progress": progress,
+                "metrics": {"last": last, "best": self._best},
+            }
         )
         self._say_why_it_ends(event, run)
 

@@ -26,13 +26,14 @@ class Ledger:
     """Writes for the job in `held`, always in a transaction that has just renewed its lease.
 
     `cancel`: somebody asked for it. `began`: the trainer has come to the run. `replaced`: keys of checkpoints that the
-    last transaction made needless.
+    last transaction made needless. `outcome`: how the attempt ended, in a word.
     """
 
     def __init__(self, held: Claim) -> None:
         self._held = held
         self.cancel = self.began = self.ended = False
         self.replaced: list[str] = []
+        self.outcome = ""
 
     def take(self, session: Session, messages: list[Message]) -> None:
         """Writes messages down in their order."""
@@ -43,6 +44,7 @@ class Ledger:
 
     def stopped(self, session: Session) -> None:
         """The trainer has stopped, as it was asked to."""
+        self.outcome = "cancelled" if self.cancel else "handed back"
         if self.cancel:
             records.cancelled(session, self._held)
         else:
@@ -50,6 +52,7 @@ class Ledger:
 
     def put_off(self, session: Session) -> None:
         """The run is to be tried again after a while."""
+        self.outcome = "cancelled" if self.cancel else "put off"
         if self.cancel:
             records.cancelled(session, self._held)
         else:
@@ -57,6 +60,7 @@ class Ledger:
 
     def fail(self, session: Session, code: str, message: str) -> None:
         """The run has failed for good."""
+        self.outcome = "cancelled" if self.cancel else "failed"
         if self.cancel:
             records.cancelled(session, self._held)
         else:
@@ -70,6 +74,7 @@ class Ledger:
         """The trainer is gone or was silent for too long; its run is tried again while its budget of crashes lasts."""
         held = self._held
         _LOG.warning("the trainer of %s was lost: %s", held.job_id, how)
+        self.outcome = "trainer lost"
         if self.cancel or not self.began:
             # Before it came to the run, that is not what ended it.
             self.put_off(session)
@@ -107,6 +112,7 @@ class Ledger:
         elif message["kind"] == "done":
             files = {name: StoredFile(**file) for name, file in message["files"].items()}
             records.succeeded(session, held, message["result"], files)
+            self.outcome = "succeeded"
         elif message["code"] in RETRIED:
             records.log(session, held, f"put off: {message['message']}", once=True)
             self.put_off(session)

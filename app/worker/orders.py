@@ -45,6 +45,10 @@ class Order(Frozen):
     new_horizon: bool = False
 
     @property
+    def run_id(self) -> str:
+        return self.folder.split("/")[1]
+
+    @property
     def spec(self) -> NetworkSpec:
         return NetworkSpec.model_validate(self.network)
 

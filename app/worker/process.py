@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from app import logs
 from app.worker.channel import Message, Receiver, Sender
 
 
@@ -14,7 +15,7 @@ class Trainer:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
-            [sys.executable, "-m", "app.worker.trainer", str(os.getpid())],
+            [sys.executable, "-m", "app.worker.trainer", str(os.getpid()), *logs.arguments()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -22,7 +23,7 @@ class Trainer:
         assert self._process.stdout is not None
         self._sender = Sender(self._process.stdin)
         self._receiver = Receiver(self._process.stdout.fileno())
-        self.ready = False
+        self.ready = self.ended = False
 
     def order(self, message: Message) -> None:
         """Hands over the run to train, or the wish to stop. A trainer that is gone is noticed in `messages`."""
@@ -46,6 +47,11 @@ class Trainer:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is gone and nobody here ended it."""
+        return not self.alive and not self.ended
+
     def resident_bytes(self) -> int:
         """Memory that it holds now; 0 when it is gone."""
         try:
@@ -60,6 +66,7 @@ class Trainer:
 
     def kill(self) -> None:
         """Ends it now, whatever it does. Nothing more is heard of it."""
+        self.ended = True
         self._receiver.closed = True
         self._process.kill()
         self.exit_status()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from app.errors import DropnormError, StorageFull, Unavailable
 from app.failpoints import reach
@@ -17,9 +17,12 @@ from app.storage.blobs import Blobs
 from app.storage.database import Database, Session
 from app.storage.installation import Installation
 from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
+from app.tracing import Tracing
+from app.worker.counts import Counts
 from app.worker.ledger import Ledger
-from app.worker.orders import order_for
+from app.worker.orders import Order, order_for
 from app.worker.process import Trainer
+from app.worker.told import attempt_told
 from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch
 
 LARGEST_IDLE_BYTES = 1 << 30
@@ -42,9 +45,11 @@ class Supervisor:
     `stop` may be set from a signal handler or another thread.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, worker_id: str, project: str, pace: Pace) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, worker_id: str, project: str, pace: Pace, tracing: Tracing | None = None
+    ) -> None:
         self.database, self.blobs, self.worker_id, self.project = database, blobs, worker_id, project
-        self.pace, self.stop = pace, threading.Event()
+        self.pace, self.stop, self.counts, self._tracing = pace, threading.Event(), Counts(), tracing
         self._trainer: Trainer | None = None
         self._failed_starts = 0
         self._seen_at = -HEARTBEAT_SECONDS
@@ -73,7 +78,7 @@ class Supervisor:
             return
         self._seen_at = time.monotonic()
         with self._told("the worker could not report"), self.database.write() as session:
-            workers.seen(session, self.worker_id, self.project)
+            workers.seen(session, self.worker_id, self.project, asdict(self.counts))
 
     def _claim(self) -> Claim | None:
         try:
@@ -95,6 +100,7 @@ class Supervisor:
             self.stop.wait(1.0)
             return None
         self._hindrance = ""
+        self.counts.leases_lost += held is not None and held.taken_over
         reach("claimed", self.worker_id)
         return held
 
@@ -109,13 +115,11 @@ class Supervisor:
             what = f"the worker was lost {held.crashes} times while it trained this run, with no checkpoint in between"
             self._fail(held, "worker_killed", what)
             return
-        _LOG.info("attempt %d of %s begins", held.attempt, held.job_id)
         try:
             with self.database.read() as session:
                 order = order_for(session, held, str(self.blobs.root), self.pace.checkpoint_seconds)
-            trainer = self._new_or_waiting()
-            trainer.order({"kind": "order", "order": order.model_dump(mode="json")})
-            Watch(self.database, self.blobs, held, order.folder, trainer, self.stop, self.report_alive).run()
+            with attempt_told(self._tracing, order.run_id, held) as told:
+                told["outcome"] = self._attempt(held, order)
         except LostJob as lost:
             _LOG.warning("%s", lost.detail)
             self._drop_trainer()
@@ -129,6 +133,14 @@ class Supervisor:
             _LOG.exception("attempt %d of %s failed", held.attempt, held.job_id)
             self._fail(held, "internal", "the worker failed; the failure is in its log")
             self._drop_trainer()
+
+    def _attempt(self, held: Claim, order: Order) -> str:
+        """Has a trainer compute the run; answers how that ended, in a word."""
+        trainer = self._new_or_waiting()
+        trainer.order({"kind": "order", "order": order.model_dump(mode="json")})
+        return Watch(
+            self.database, self.blobs, held, order.folder, trainer, self.stop, self.report_alive, self.counts
+        ).run()
 
     def _trainer_is_ready(self) -> bool:
         """Starts a trainer where there is none; one that dies before it is ready is followed after a longer pause."""
@@ -145,6 +157,7 @@ class Supervisor:
     def _new_or_waiting(self) -> Trainer:
         """The trainer that waits; a new one in place of one that is gone or holds on to much memory."""
         if self._trainer is None or not self._trainer.alive or self._trainer.resident_bytes() > LARGEST_IDLE_BYTES:
+            self.counts.trainers_lost += self._trainer is not None and self._trainer.lost
             self._drop_trainer()
             self._trainer = Trainer()
         return self._trainer

@@ -9,7 +9,6 @@ import queue
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 
 import orjson
@@ -18,6 +17,7 @@ from setproctitle import setproctitle
 
 from app.errors import DropnormError
 from app.ingest.bounds import die_with
+from app.logs import about_run, configure_from
 from app.storage.disks import failure_of
 from app.worker.attempt import Attempt, Stopped
 from app.worker.channel import Sender
@@ -73,7 +73,7 @@ class Desk:
         try:
             self._hear()
         except Exception:  # noqa: BLE001 - a supervisor of another version, which would else wait for an answer
-            traceback.print_exc()
+            _LOG.exception("the supervisor says what this trainer does not understand")
             os._exit(os.EX_PROTOCOL)
 
     def _hear(self) -> None:
@@ -91,6 +91,11 @@ class Desk:
 
 def _serve(order: Order, sender: Sender, stop: threading.Event) -> None:
     setproctitle(f"dropnorm trainer: {order.folder}")
+    with about_run(order.run_id):
+        _train(order, sender, stop)
+
+
+def _train(order: Order, sender: Sender, stop: threading.Event) -> None:
     try:
         sender.send({"kind": "started", "environment": environment()})
         sender.send(Attempt(order, sender, stop).run())
@@ -101,7 +106,7 @@ def _serve(order: Order, sender: Sender, stop: threading.Event) -> None:
     except Exception as error:  # noqa: BLE001 - the last line of defence: the run must end, and the log must say why
         code, message = failure(error)
         if code == "internal":
-            traceback.print_exc()
+            _LOG.exception("the run failed by a fault of the service")
         sender.send({"kind": "failed", "code": code, "message": message})
 
 
@@ -120,4 +125,5 @@ def failure(error: Exception) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
+    configure_from(sys.argv[2:])
     main(int(sys.argv[1]))

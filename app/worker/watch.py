@@ -17,6 +17,7 @@ from app.storage.blobs import Blobs
 from app.storage.database import Database, Session
 from app.storage.jobs import Claim, LostJob
 from app.worker.channel import Message
+from app.worker.counts import Counts
 from app.worker.ledger import ENDS, Ledger
 from app.worker.process import Trainer
 
@@ -46,9 +47,10 @@ class Watch:
         trainer: Trainer,
         stop: threading.Event,
         report_alive: Callable[[], None],
+        counts: Counts,
     ) -> None:
         self.database, self.blobs, self.held, self.trainer, self.stop = database, blobs, held, trainer, stop
-        self._folder, self._report_alive = folder, report_alive
+        self._folder, self._report_alive, self._counts = folder, report_alive, counts
         self._ledger = Ledger(held)
         self._waiting: list[Message] = []
         self._heartbeat = min(HEARTBEAT_SECONDS, held.lease_seconds / HEARTBEATS_A_LEASE)
@@ -57,8 +59,11 @@ class Watch:
         self._told_at: float | None = None
         self._ending: Callable[[Session], None] | None = None
 
-    def run(self) -> None:
-        """Returns when the job has ended or was handed back. Raises `LostJob` when fenced, or cut off for too long."""
+    def run(self) -> str:
+        """Returns when the job has ended or was handed back, and answers which, in a word.
+
+        Raises `LostJob` when fenced, or cut off for too long.
+        """
         while not self._ledger.ended:
             self._listen()
             self._tell()
@@ -67,6 +72,7 @@ class Watch:
                 self._away_since = None
             except (Unavailable, StorageFull) as error:
                 self._be_patient(error)
+        return self._ledger.outcome
 
     def _listen(self) -> None:
         if len(self._waiting) > MOST_WAITING:
@@ -100,10 +106,9 @@ class Watch:
             # Whoever stopped the trainer with it meant no harm; or there is nothing yet worth a checkpoint.
             self._end(self._ledger.stopped)
         elif self.trainer.gone:
-            how = self._how_it_ended()
-            self._end(lambda session: self._ledger.trainer_lost(session, how))
+            self._lose_trainer(self._how_it_ended())
         elif moment - self._heard > SILENCE_SECONDS:
-            self._end(lambda session: self._ledger.trainer_lost(session, "it was silent for too long"))
+            self._lose_trainer("it was silent for too long")
         elif self._told_at is not None and moment - self._told_at > GRACE_SECONDS:
             self._end(self._ledger.stopped)
         else:
@@ -121,12 +126,20 @@ class Watch:
         ends = any(message["kind"] in ENDS for message in messages)
         self._write(lambda session: self._ledger.take(session, messages))
         del self._waiting[: len(messages)]
+        for message in messages:
+            if message["kind"] == "epoch":
+                self._counts.epochs += 1
+                self._counts.training_rows += message["rows"]
         if ends:
             self._ledger.ended = True
             reach("end-committed", self._folder)
         if self._ledger.replaced:
             reach("checkpoint-committed", self._folder)
             self._remove_replaced()
+
+    def _lose_trainer(self, how: str) -> None:
+        self._counts.trainers_lost += 1
+        self._end(lambda session: self._ledger.trainer_lost(session, how))
 
     def _end(self, write: Callable[[Session], None]) -> None:
         # Remembered, so that it is still this that is written once the database is back.

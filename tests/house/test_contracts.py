@@ -24,6 +24,8 @@ FORBIDDEN = [
     ("app/ingest/limits.py", "from app.storage import jobs"),
     ("app/storage/paging.py", "from app.settings import load"),
     ("app/storage/paging.py", "from app.domain.training import masks"),
+    ("app/logs.py", "from app.settings import load"),
+    ("app/tracing.py", "import http"),
     ("app/utils.py", "import json"),
 ]
 

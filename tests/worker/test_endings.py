@@ -15,6 +15,7 @@ from app.storage.database import Database, Session
 from app.storage.installation import NAME
 from app.storage.service_tables import WorkerRow
 from app.worker import watch
+from app.worker.counts import Counts
 from app.worker.orders import order_for
 from app.worker.process import Trainer
 from app.worker.watch import Watch
@@ -59,7 +60,7 @@ def test_an_end_that_cannot_be_written_at_once_is_still_that_end(
     process = trainer._process.pid
     if ending == "stopped before it began":
         stop.set()
-    watched = Watch(database, quiet_place.blobs, held, order.folder, trainer, stop, lambda: None)
+    watched = Watch(database, quiet_place.blobs, held, order.folder, trainer, stop, lambda: None, Counts())
     done = threading.Thread(target=watched.run)
     done.start()
     if ending != "stopped before it began":

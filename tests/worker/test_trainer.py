@@ -12,11 +12,12 @@ from sqlalchemy import text
 from app.storage import jobs
 from app.storage.jobs import Claim
 from app.worker.channel import Message
+from app.worker.counts import Counts
 from app.worker.orders import Order, order_for
 from app.worker.process import Trainer
 from app.worker.trainer import failure
 from app.worker.watch import Watch
-from tests.worker.conftest import EPOCHS, LONG, flowers
+from tests.worker.conftest import EPOCHS, LONG, ROWS, flowers
 from tests.worker.processes import until
 from tests.worker.workplace import WorkerProcess, Workplace
 
@@ -56,7 +57,9 @@ def test_what_a_trainer_still_says_of_an_earlier_attempt_changes_nothing(
     held, order = taken(quiet_place)
     trainer.order(ordered(abandoned))
     trainer.order(ordered(order))
-    Watch(quiet_place.database, quiet_place.blobs, held, order.folder, trainer, threading.Event(), lambda: None).run()
+    stop, counts = threading.Event(), Counts()
+    Watch(quiet_place.database, quiet_place.blobs, held, order.folder, trainer, stop, lambda: None, counts).run()
+    assert (counts.epochs, counts.training_rows) == (4, 4 * (ROWS - ROWS // 5))
     assert (quiet_place.run(later).job.status, quiet_place.epochs(later)) == ("succeeded", 4)
     assert {file.key.split("/")[1] for file in quiet_place.files(later).values()} == {later}
     assert (quiet_place.run(earlier).job.status, quiet_place.epochs(earlier)) == ("running", 0)
