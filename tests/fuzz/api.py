@@ -5,6 +5,7 @@ that is generated follows from one seed, so the same requests come again; what c
 the time) is its own.
 """
 
+import time
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -15,28 +16,15 @@ from typing import Any
 
 import httpx
 import schemathesis
-from schemathesis import checks as known_checks
 from schemathesis.config import ProjectConfig, ProjectsConfig, SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.hooks import unregister
-from schemathesis.schemas import APIOperation
 
-from tests.answers import expect_problem
+from tests.fuzz.checks import CHECKS, CHECKS_WITHOUT_KEY, Case, register
 from tests.fuzz.filling import Filling
 from tests.fuzz.resources import Resources
 
-CHECKS = [
-    "server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_headers_conformance",
-    "response_schema_conformance",
-    "negative_data_rejection",
-    "unsupported_method",
-    "allow_header_conformance",
-    "use_after_free",
-    "problem_document",
-]
+PHASES = ("examples", "coverage", "fuzzing")
 REQUEST_SECONDS = 60
 STREAM_EVENTS = 20
 EVENT_STREAM = "text/event-stream"
@@ -49,26 +37,6 @@ EVENT: dict[str, Any] = {
         "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": {"type": "object"}},
     },
 }
-NOT_READY = ("/readyz", 503)
-"""The one failure that is no problem document: it says which part is not ready."""
-
-
-Case = schemathesis.Case[APIOperation[Any, Any, Any, Any]]
-
-
-def server_error(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: Case) -> None:
-    """Nothing that is sent is the service's fault, and nothing here is so much that load is shed."""
-    status = response.status_code
-    assert status < 500 or (case.path, status) == NOT_READY, f"answered {status}"
-
-
-def problem_document(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: Case) -> None:
-    """Every failure is a problem document that tells nothing of the inside. Raises AssertionError."""
-    status = response.status_code
-    if status < 400 or response.request.method == "HEAD" or (case.path, status) == NOT_READY:
-        return
-    headers = {name: values[0] for name, values in response.headers.items() if name != "content-encoding"}
-    expect_problem(httpx.Response(status, headers=headers, content=response.content), status)
 
 
 def _with_events(document: dict[str, Any]) -> dict[str, Any]:
@@ -145,35 +113,45 @@ def _hooked(filling: Filling, resources: Resources, seed: int) -> Iterator[None]
         unregister(after_call)
 
 
-def ask(
-    address: str,
-    resources: Resources,
-    *,
-    seed: int,
-    examples: int,
-    seconds: int,
-    phases: list[str],
-    headers: dict[str, str] | None = None,
-) -> Asked:
-    """One pass: `examples` requests an endpoint and phase at most, `seconds` in all. `headers` go with each request."""
-    project = ProjectConfig(
-        base_url=address,
-        headers=headers or {},
-        request_timeout=REQUEST_SECONDS,
-        max_stream_events=STREAM_EVENTS,
-        continue_on_failure=True,
-    )
-    project.phases.update(phases=phases)
-    project.generation.update(max_examples=examples, database="none", no_shrink=True)
-    for check in (server_error, problem_document):
-        if check.__name__ not in known_checks.CHECKS.get_all_names():
-            schemathesis.check(check)
-    project.checks.update(included_check_names=CHECKS)
-    config = SchemathesisConfig(seed=seed, max_time=seconds, projects=ProjectsConfig(default=project))
-    document = httpx.get(f"{address}/openapi.json", headers=headers).json()
-    schema = schemathesis.openapi.from_dict(_with_events(document), config=config)
+@dataclass(frozen=True)
+class Plan:
+    """`examples` requests an endpoint and phase at most (what the document's bounds need comes on top), `seconds` in
+    all. Without `authorization` no key is sent, and everything that needs one must be refused."""
+
+    seed: int
+    examples: int
+    seconds: float
+    phases: tuple[str, ...] = PHASES
+    authorization: dict[str, str] | None = None
+
+    def config(self, address: str) -> SchemathesisConfig:
+        """This plan in Schemathesis's words."""
+        project = ProjectConfig(
+            base_url=address,
+            headers=self.authorization or {},
+            request_timeout=REQUEST_SECONDS,
+            max_stream_events=STREAM_EVENTS,
+            continue_on_failure=True,
+        )
+        project.phases.update(phases=list(self.phases))
+        project.generation.update(
+            max_examples=self.examples, database="none", no_shrink=True, with_security_parameters=False
+        )
+        register()
+        project.checks.update(included_check_names=CHECKS if self.authorization else CHECKS_WITHOUT_KEY)
+        return SchemathesisConfig(seed=self.seed, projects=ProjectsConfig(default=project))
+
+
+def ask(address: str, resources: Resources, plan: Plan) -> Asked:
+    """One pass over the document by `plan`; `resources` are renewed where they are ended."""
+    document = httpx.get(f"{address}/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(_with_events(document), config=plan.config(address))
     asked = Asked()
-    with _hooked(Filling(resources), resources, seed):
-        for event in from_schema(schema).execute():
+    until = time.monotonic() + plan.seconds
+    with _hooked(Filling(resources), resources, plan.seed):
+        stream = from_schema(schema).execute()
+        for event in stream:
             asked.take(event)
+            if time.monotonic() > until:
+                stream.stop()
     return asked

@@ -22,10 +22,10 @@ class Filling:
         self._resources = resources
 
     def path(self, method: str, path: str, parameters: MutableMapping[str, Any], chance: Random) -> None:
-        """Names what exists, most of the time."""
+        """Names what exists, most of the time; what Schemathesis found in a list may be the key that it comes with."""
         known = self._resources.known(method, path)
-        for name in parameters:
-            if name in known and chance.random() < KNOWN_SHARE:
+        for name, value in parameters.items():
+            if name in known and (chance.random() < KNOWN_SHARE or value == self._resources.own_key):
                 parameters[name] = chance.choice(known[name])
 
     def body(self, path: str, media_type: str, body: Body, chance: Random) -> tuple[Body, str | None]:

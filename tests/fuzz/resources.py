@@ -28,8 +28,10 @@ class Resources:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
-        self.dataset = self.spare_dataset = self.network = self.queued = self.cancelled = self.run = ""
+        self.dataset = self.spare_dataset = self.network = self.queued = self.cancelled = self.run = self.key = ""
         self.artifacts: list[str] = []
+        keys = accepted(client.get("/api/v1/keys"))["items"]
+        self.own_key = str(keys[0]["id"])
 
     def train(self, service: Service) -> None:
         """Two versions of `MODEL`, an alias for the first, and runs that a worker is needed for."""
@@ -50,6 +52,7 @@ class Resources:
         self.renew_dataset()
         self.renew_queued()
         self.renew_cancelled()
+        self.renew_key()
 
     def renew_alias(self) -> None:
         accepted(self._client.put(f"/api/v1/models/{MODEL}/aliases/{ALIAS}", json={"version": 1}))
@@ -67,6 +70,9 @@ class Resources:
         self.cancelled = self._made("runs", {"dataset": self.dataset, "network": NETWORK, "training": TRAINING})
         accepted(self._client.post(f"/api/v1/runs/{self.cancelled}/cancel"))
 
+    def renew_key(self) -> None:
+        self.key = self._made("keys", {"name": "spare", "scopes": ["predict"]})
+
     def renew(self, method: str, path: str) -> None:
         """Makes again what a request with `method` and the document's `path` has just ended or deleted."""
         renewals = {
@@ -74,6 +80,7 @@ class Resources:
             ("DELETE", "/api/v1/networks/{network_id}"): self.renew_network,
             ("DELETE", "/api/v1/runs/{run_id}"): self.renew_cancelled,
             ("DELETE", "/api/v1/models/{name}/aliases/{alias}"): self.renew_alias,
+            ("DELETE", "/api/v1/keys/{key_id}"): self.renew_key,
             ("POST", "/api/v1/runs/{run_id}/cancel"): self.renew_queued,
             ("PUT", "/api/v1/models/{name}/aliases/{alias}"): self.renew_alias,
         }
@@ -91,6 +98,7 @@ class Resources:
         return {
             "dataset_id": [self.spare_dataset, self.dataset],
             "network_id": [self.network],
+            "key_id": [self.key],
             "run_id": runs,
             "name": self.artifacts if "/artifacts/" in path else [MODEL],
             "number": ["1", "2"],
