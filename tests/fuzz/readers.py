@@ -20,6 +20,7 @@ GRACE_SECONDS = 120
 LIMITS = [f"-timeout={INPUT_SECONDS}", f"-rss_limit_mb={RESIDENT_MEGABYTES}", f"-max_len={LONGEST_INPUT}"]
 _STATUS = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
 _RUNS = re.compile(r"^(?:Done (\d+) runs|#(\d+)\t)", re.MULTILINE)
+_SECONDS = re.compile(r"^Done \d+ runs in (\d+) second", re.MULTILINE)
 
 
 @dataclass
@@ -56,7 +57,9 @@ def search(target: str, seconds: int, seed: int, folder: Path) -> Searched:
     while (left := round(until - time.monotonic())) >= 1:
         since = time.monotonic()
         said = _run(target, folder, left, seed + found.executions)
-        found.seconds += time.monotonic() - since
+        done = _SECONDS.search(said)
+        # Loading and instrumenting all code takes a while of its own, which is not searching.
+        found.seconds += float(done[1]) if done else time.monotonic() - since
         _count(found, said)
         if not _STATUS.search(said):
             raise RuntimeError(f"fuzzing {target} did not begin: {said[-2_000:]}")
