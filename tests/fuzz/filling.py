@@ -12,7 +12,7 @@ from tests.fuzz.seeds import seeds
 Json = dict[str, Any]
 KNOWN_SHARE, BODY_SHARE = 0.8, 0.5
 ODD: list[Any] = [None, "", " ", True, 0, -1, 1e39, 10**30, "NaN", [], {}, "red", "2024-02-30", "\u0661", "\ud7ff"]
-FRONTIER = "frontier"
+FORM, FRONTIER = "multipart/form-data", "frontier"
 
 
 class Filling:
@@ -32,8 +32,8 @@ class Filling:
         """A body for `path`, and its Content-Type where it is not the one of the document."""
         if chance.random() > BODY_SHARE:
             return body, None
-        if media_type == "multipart/form-data":
-            return self._form(path, chance), f"multipart/form-data; boundary={FRONTIER}"
+        if media_type == FORM:
+            return self._form(path, chance), f"{FORM}; boundary={FRONTIER}"
         if path.endswith("/predict"):
             return self._question(media_type, body, chance), None
         if media_type == "application/json" and isinstance(body, dict):
