@@ -16,13 +16,12 @@ from typing import Any
 
 import httpx
 import schemathesis
-from schemathesis import GenerationMode
 from schemathesis.config import ProjectConfig, ProjectsConfig, SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.hooks import unregister
 
 from tests.fuzz.checks import CHECKS, CHECKS_WITHOUT_KEY, Case, register
-from tests.fuzz.filling import FORM, Filling
+from tests.fuzz.filling import Filling
 from tests.fuzz.resources import Resources
 
 PHASES = ("examples", "coverage", "fuzzing")
@@ -89,10 +88,6 @@ class Asked:
                     self.failures.setdefault(place, text)
 
 
-def _wrong_on_purpose(case: Case) -> bool:
-    return case.meta is not None and case.meta.generation.mode is GenerationMode.NEGATIVE
-
-
 @contextmanager
 def _hooked(filling: Filling, resources: Resources, seed: int) -> Iterator[None]:
     """Generated requests are filled before they are sent, and what they end is made again."""
@@ -101,9 +96,6 @@ def _hooked(filling: Filling, resources: Resources, seed: int) -> Iterator[None]
         known = (case.method, case.path, case.path_parameters, case.query, case.body)
         chance = Random(zlib.crc32(repr(known).encode("utf-8", "replace")) ^ seed)
         filling.path(case.method, case.path, case.path_parameters, chance)
-        if _wrong_on_purpose(case) and case.media_type == FORM:
-            # A form that is written by hand would be right, and Schemathesis could not see that.
-            return
         case.body, content_type = filling.body(case.path, case.media_type or "", case.body, chance)
         if content_type is not None:
             case.headers["Content-Type"] = content_type
