@@ -17,7 +17,13 @@ INPUT_SECONDS = 20
 RESIDENT_MEGABYTES = 2048
 LONGEST_INPUT = 16_384
 GRACE_SECONDS = 120
-LIMITS = [f"-timeout={INPUT_SECONDS}", f"-rss_limit_mb={RESIDENT_MEGABYTES}", f"-max_len={LONGEST_INPUT}"]
+LIMITS = [
+    f"-timeout={INPUT_SECONDS}",
+    # By default half of that is reported, which a busy machine makes of a large picture.
+    f"-report_slow_units={INPUT_SECONDS}",
+    f"-rss_limit_mb={RESIDENT_MEGABYTES}",
+    f"-max_len={LONGEST_INPUT}",
+]
 _STATUS = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
 _RUNS = re.compile(r"^(?:Done (\d+) runs|#(\d+)\t)", re.MULTILINE)
 _SECONDS = re.compile(r"^Done \d+ runs in (\d+) second", re.MULTILINE)
