@@ -11,7 +11,7 @@ INSTALL := @$(BIN)/pip install --quiet --quiet --disable-pip-version-check $(TOR
 # One thread: faster for these networks, and the same bits every time.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test deploy-test chaos serve check bench format lock clean
+.PHONY: demo test deploy-test chaos fuzz serve check bench format lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/dropnorm demo
@@ -29,6 +29,10 @@ deploy-test: $(VENV)/.installed-dev
 # Some ten minutes a database: workers are killed and stopped, and the server is restarted, while runs train.
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.chaos
+
+# Some twenty minutes: requests to every endpoint, then two minutes for each reader. FUZZ="--seconds 600 --only picture"
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """The target of an NPZ archive, `y`: classes or numbers, whatever way they are written."""
 
+import sys
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,7 +68,11 @@ def part(labels: NDArray[np.generic], field: Field, limits: Limits) -> Part:
 
 
 def _texts(labels: NDArray[np.generic]) -> Cells:
+    invalid = InvalidDataset("The array y holds texts that are not valid Unicode.")
+    # Four bytes a character, whatever they hold: Python's texts of what is no character are not sound.
+    if labels.dtype.kind == "U" and np.ascontiguousarray(labels).view(np.uint32).max(initial=0) > sys.maxunicode:
+        raise invalid
     try:
         return arrow.column(labels.astype(np.str_).tolist())
     except UnicodeError:
-        raise InvalidDataset("The array y holds texts that are not valid Unicode.") from None
+        raise invalid from None

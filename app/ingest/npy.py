@@ -1,12 +1,6 @@
-"""The NumPy array format, read by hand: what a header declares is compared with what is there before any allocation.
-
-NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays". Only plain numbers and texts are read: no
-pickled objects, no structured types.
-"""
+"""NumPy arrays in an archive: what a header declares is compared with what is there before any allocation."""
 
 import math
-import re
-import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +11,9 @@ from numpy.typing import NDArray
 
 from app.errors import InvalidDataset, TooLarge, shown
 from app.ingest.archives import exactly, member
+from app.ingest.npy_header import START_BYTES, parsed, text_place
 
-_MAGIC = b"\x93NUMPY"
 _HEADER_BYTES = 65_536
-_HEADER = re.compile(
-    r"\{'descr': '(?P<type>[^']{1,32})', 'fortran_order': (?P<fortran>True|False), "
-    r"'shape': \((?P<shape>[0-9, L]*)\),? ?\}\s*"
-)
-_TYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|[US][0-9]{1,6})")
 _MOST_AXES = 4
 _WHOLE_BYTES = 512 << 20
 
@@ -71,34 +60,31 @@ def array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[Array]:
     name = entry.filename.removesuffix(".npy")
     with member(archive, entry) as file:
         text, length = _header(file, entry)
-        found = _HEADER.fullmatch(text)
-        if found is None or _TYPE.fullmatch(found["type"]) is None:
+        header = parsed(text)
+        if header is None:
             raise InvalidDataset(
                 f"The array {name} must hold plain numbers (or texts, for y), no objects and no structured types; "
                 f"its header is {shown(text.strip())}."
             )
-        shape = tuple(int(side) for side in found["shape"].replace("L", "").replace(" ", "").split(",") if side)
-        dtype = np.dtype(found["type"])
+        shape, dtype = header.shape, header.dtype
         if not 1 <= len(shape) <= _MOST_AXES or dtype.itemsize == 0:
             raise InvalidDataset(f"The array {name} has {len(shape)} axes; 1 to {_MOST_AXES} are read.")
         if dtype.itemsize * math.prod(shape) != entry.file_size - length:
             message = f"The array {name} declares a shape {shape} that does not fit the {entry.file_size:,} bytes there"
             raise InvalidDataset(f"{message}.")
-        yield Array(name, dtype, shape, found["fortran"] == "True", file, entry)
+        yield Array(name, dtype, shape, header.fortran, file, entry)
 
 
 def _header(file: zipfile.ZipExtFile, entry: zipfile.ZipInfo) -> tuple[str, int]:
     """The header's text, and how many bytes stand before the data."""
     damaged = InvalidDataset(f"The entry '{shown(entry.filename)}' is no NumPy array.")
-    start = exactly(file, 8, entry)
-    if len(start) != 8 or not start.startswith(_MAGIC) or start[6] not in (1, 2, 3):
+    start = exactly(file, START_BYTES, entry)
+    place = text_place(start)
+    if place is None:
         raise damaged
-    layout = "<H" if start[6] == 1 else "<I"
-    size = exactly(file, struct.calcsize(layout), entry)
-    if len(size) != struct.calcsize(layout):
-        raise damaged
-    (length,) = struct.unpack(layout, size)
+    begins, length = place
     if length > _HEADER_BYTES:
         raise InvalidDataset(f"The entry '{shown(entry.filename)}' has a header of {length:,} bytes, which is refused.")
-    text = exactly(file, length, entry).decode("latin-1")
-    return text, 8 + struct.calcsize(layout) + length
+    # What was read beyond the place where the text begins is part of it, or of what must follow: it is short.
+    text = start[begins:] + exactly(file, max(0, length - len(start) + begins), entry)
+    return text.decode("latin-1"), begins + length

@@ -59,7 +59,7 @@ def _opened(data: bytes) -> tuple[PngImageFile | JpegImageFile, object]:
     """The file with its header read and nothing decoded, and its EXIF bytes."""
     try:
         if data.startswith(_PNG):
-            if b"acTL" in data[: max(0, data.find(b"IDAT"))]:
+            if _animated(data):
                 raise _invalid("it is animated")
             png = PngImageFile(io.BytesIO(data))
             return png, png.info.get("exif")
@@ -70,6 +70,17 @@ def _opened(data: bytes) -> tuple[PngImageFile | JpegImageFile, object]:
     except _DAMAGE as error:
         raise _invalid("its header is damaged") from error
     raise _invalid("it is neither PNG nor JPEG")
+
+
+def _animated(png: bytes) -> bool:
+    """Whether the file has a chunk of an animation before its picture's data; Pillow would warn of a damaged one."""
+    at = len(_PNG)
+    while at + 8 <= len(png):
+        kind = png[at + 4 : at + 8]
+        if kind in (b"acTL", b"IDAT"):
+            return kind == b"acTL"
+        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    return False
 
 
 def _invalid(reason: str) -> InvalidDataset:

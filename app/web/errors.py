@@ -112,9 +112,13 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """All that is possible at a path: the framework names the methods of the first route alone."""
+    """All that is possible at a path: the framework names the methods of the first route alone.
+
+    A path that is written out in the document, as `/networks/check`, is not one with an id in that place.
+    """
+    written: dict[str, object] = request.app.openapi()["paths"].get(request.scope["path"], {})
     routes = request.app.router.routes
-    found = {
+    found = {method for method in METHODS if method.lower() in written} or {
         method
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)

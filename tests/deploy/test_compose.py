@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # its types are no package of ours
+import yaml
 
 from tests.deploy.pages import blocks, commands
 from tests.service import HOME

@@ -2,6 +2,7 @@
 
 import resource
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -165,6 +166,20 @@ def test_animated_pictures_are_refused() -> None:
     data = encoded(IMAGE, save_all=True, append_images=[IMAGE.transpose(Image.Transpose.ROTATE_180)])
     with pytest.raises(InvalidDataset, match="animated"):
         decode(data)
+
+
+def test_an_animation_cannot_hide_behind_a_text() -> None:
+    smooth = encoded(IMAGE)
+    text = b"k\0IDAT"
+    header, hidden = (
+        8 + 25,
+        struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text)),
+    )
+    chunk = b"acTL" + struct.pack(">II", 2, 0)
+    animation = struct.pack(">I", 8) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    np.testing.assert_array_equal(decode(smooth[:header] + hidden + smooth[header:]), SCENE)
+    with pytest.raises(InvalidDataset, match="animated"):
+        decode(smooth[:header] + hidden + animation + smooth[header:])
 
 
 @settings(max_examples=150, deadline=None)

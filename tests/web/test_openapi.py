@@ -152,6 +152,15 @@ def test_what_is_answered_fits_the_schemas(
         assert list(faults(document, content["application/json"]["schema"], found)) == [], path
 
 
+def test_the_media_type_of_every_file_of_a_run_is_told(api: httpx.Client, document: Json, penguins_run: Json) -> None:
+    path = "/api/v1/runs/{run_id}/artifacts/{name}"
+    told = document["paths"][path]["get"]["responses"]["200"]["content"]
+    answered = {
+        api.get(file["url"]).headers["content-type"].partition(";")[0] for file in penguins_run["result"]["artifacts"]
+    }
+    assert answered == set(told)
+
+
 def test_a_problem_fits_the_schema_of_problems(api: httpx.Client, document: Json) -> None:
     found = strict_json(api.post("/api/v1/networks", json={"layers": [{"type": "dropout", "rate": 2}]}))
     assert list(faults(document, document["components"]["schemas"]["Problem"], found)) == []

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
@@ -20,7 +20,13 @@ from app.web.moments import moment
 from app.web.problems import problems
 
 router = APIRouter(prefix="/runs", tags=["runs"])
-MEDIA_TYPES = {".json": "application/json", ".md": "text/markdown", ".onnx": "application/octet-stream"}
+MEDIA_TYPES = {".json": "application/json", ".md": "text/markdown"}
+ANY_FILE = "application/octet-stream"
+FILE_SCHEMAS: dict[str, dict[str, Any]] = {
+    ANY_FILE: {"type": "string", "format": "binary"},
+    "application/json": {},
+    "text/markdown": {"type": "string"},
+}
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="go on behind this event")]
 
 
@@ -50,7 +56,7 @@ async def follow_run(run_id: str, parts: Parts, project: Project, last: LastEven
     response_class=StreamingResponse,
     responses={
         **problems(404),
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"content": {media_type: {"schema": schema} for media_type, schema in FILE_SCHEMAS.items()}},
     },
 )
 def get_artifact(run_id: str, name: str, session: Reading, parts: Parts, project: Project) -> StreamingResponse:
@@ -66,9 +72,7 @@ def get_artifact(run_id: str, name: str, session: Reading, parts: Parts, project
         "Content-Length": str(file.bytes),
     }
     suffix = os.path.splitext(name)[1]
-    return StreamingResponse(
-        _content(parts.blobs, file), headers=headers, media_type=MEDIA_TYPES.get(suffix, "application/octet-stream")
-    )
+    return StreamingResponse(_content(parts.blobs, file), headers=headers, media_type=MEDIA_TYPES.get(suffix, ANY_FILE))
 
 
 def _state(parts: Context, project: str, run_id: str, after: int) -> tuple[str, bool]:
