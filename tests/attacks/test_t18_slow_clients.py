@@ -30,7 +30,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-@pytest.mark.parametrize("path", ["/api/v1/models/patient/predict", "/api/v1/datasets", "/api/v1/networks"])
+@pytest.mark.parametrize("path", ["/api/v1/models/patient/predict", "/api/v1/datasets"])
 def test_others_are_served_and_the_slow_are_cut_off(patient: Service, path: str) -> None:
     with SlowClients(patient, CLIENTS, path) as slow:
         begin, served = time.monotonic(), 0

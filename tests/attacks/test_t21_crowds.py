@@ -19,14 +19,14 @@ from tests.service import Service, accepted
 from tests.stored import counts
 
 Json = dict[str, Any]
-RUNS, PLACES, SENDERS = 1_000, 200, 8
+RUNS, PLACES, SENDERS = 1_000, 100, 4
 NETWORK: Json = {"layers": [{"type": "dense"}]}
 QUESTION = {"instances": [{"year": 2007}]}
 
 
 @pytest.fixture(scope="module")
 def crowded(service: Service, penguins_run: Json, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service on a copy of the data, with a trained model, places for 200 runs, and nobody who takes them."""
+    """A service on a copy of the data, with a trained model, places for 100 runs, and nobody who takes them."""
     folder = tmp_path_factory.mktemp("crowded")
     subprocess.run(["cp", "-R", str(service.data_dir), str(folder / "data")], check=True)
     with guarded(folder, workers="0", max_unfinished_runs=str(PLACES)) as running:
