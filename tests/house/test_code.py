@@ -13,7 +13,14 @@ UNSAFE_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
 NETWORK_CLIENTS = {"requests", "httpx", "aiohttp", "urllib3", "ftplib", "smtplib"}
 UNSAFE_FLAGS = {("allow_pickle", True), ("weights_only", False), ("shell", True), ("verify", False)}
-READERS_OF_THE_ENVIRONMENT = {"app/settings.py", "app/cli.py", "app/main.py", "app/failpoints.py"}
+READERS_OF_THE_ENVIRONMENT = {
+    "app/assembly.py",
+    "app/cli.py",
+    "app/cli_parts.py",
+    "app/failpoints.py",
+    "app/main.py",
+    "app/settings.py",
+}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
 GLOBAL_RANDOMNESS = {"np.random.seed", "np.random.default_rng", "torch.manual_seed", "torch.seed"}
 PARSED = modules()
