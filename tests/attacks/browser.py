@@ -1,8 +1,11 @@
 """A real browser without a window, driven over its own protocol: what a page did, and what it complained of."""
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +34,29 @@ SECONDS = 60
 
 
 def program() -> str | None:
-    """The browser of this machine, if it has one."""
+    """The browser of this machine. Root gets Debian's where there is none yet."""
+    found = _found()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        with open(tempfile.gettempdir() + "/dropnorm-browser.lock", "w") as lock:
+            # Of several test processes one installs it.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found = _found()
+            if found is None:
+                _install()
+                found = _found()
+    return found
+
+
+def _found() -> str | None:
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+
+
+def _install() -> None:
+    unasked = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for words in (("update", "-qq"), ("install", "-y", "-qq", "--no-install-recommends", "chromium")):
+        done = subprocess.run(["apt-get", *words], check=False, timeout=150, env=unasked, stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            return
 
 
 @dataclass(slots=True)

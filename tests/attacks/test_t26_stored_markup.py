@@ -17,6 +17,8 @@ import pytest
 from tests.attacks.browser import Browser, browser, program
 from tests.service import Service, accepted
 
+# The browser may have to be installed first.
+pytestmark = pytest.mark.timeout(400)
 Json = dict[str, Any]
 STRICT = "default-src 'none'; frame-ancestors 'none'"
 
