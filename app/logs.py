@@ -112,6 +112,7 @@ def configure(form: Form, level: str) -> None:
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+    sys.unraisablehook = _unraisable
 
 
 def form() -> Form:
@@ -152,6 +153,11 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
     if issubclass(kind, KeyboardInterrupt):
         return
     _LOG.critical("the process ends by a failure that nothing caught", exc_info=(kind, error, trace))
+
+
+def _unraisable(what: "sys.UnraisableHookArgs") -> None:
+    about = (what.exc_type, what.exc_value, what.exc_traceback) if what.exc_value is not None else None
+    _LOG.error("%s", what.err_msg or "a failure that could not be passed on", exc_info=about)
 
 
 def _uncaught_in_thread(what: threading.ExceptHookArgs) -> None:

@@ -119,7 +119,7 @@ def test_a_child_that_breaks_off_says_nothing_of_the_inside(
         read_upload(source(tmp_path, "x,kind\n1.5,a\n"), "a.csv", output, REQUEST, Limits(memory_bytes=20 << 20))
     assert "Traceback" not in caught.value.detail
     assert str(tmp_path) not in caught.value.detail
-    assert [record.name for record in caplog.records] == ["app.ingest.child"]
+    assert [record.name for record in caplog.records] == ["dropnorm.ingest"]
 
 
 def test_the_parent_loads_no_parser() -> None:

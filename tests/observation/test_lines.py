@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -90,8 +91,9 @@ def test_a_line_of_the_access_log_is_one_line_and_of_bounded_length(line_of: obj
             assert (told["time"], told["milliseconds"]) == ("1970-01-01T00:00:01.500Z", 1.2)
 
 
-def test_a_child_process_logs_as_its_parent_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    root, hook = logging.getLogger(), sys.excepthook
+def test_a_child_process_logs_as_its_parent_does() -> None:
+    root = logging.getLogger()
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     before, level = list(root.handlers), root.level
     try:
         logs.configure("json", "WARNING")
@@ -100,5 +102,5 @@ def test_a_child_process_logs_as_its_parent_does(monkeypatch: pytest.MonkeyPatch
         assert (logs.form(), root.level) == ("text", logging.DEBUG)
     finally:
         logging.captureWarnings(False)
-        sys.excepthook = hook
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
         root.handlers[:], root.level = before, level

@@ -37,7 +37,9 @@ def run(talkative: Service) -> str:
 
 def told(service: Service, **wanted: object) -> list[Json]:
     """The lines of a JSON log that have these values. Every line is an object."""
-    lines = [json.loads(line) for line in service.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    whole = [line for line in service.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    assert [line for line in whole if not line.startswith("{")] == []
+    lines = [json.loads(line) for line in whole]
     return [line for line in lines if wanted.items() <= line.items()]
 
 
