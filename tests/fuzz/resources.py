@@ -1,5 +1,6 @@
 """Things of every kind in a running service, for generated requests to name; what is deleted is made again."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -88,7 +89,7 @@ class Resources:
         if renewal is not None:
             renewal()
 
-    def known(self, method: str, path: str) -> dict[str, list[str]]:
+    def known(self, method: str, path: str) -> Mapping[str, Sequence[str | int]]:
         """Values that mean something, by the name of a path's parameter."""
         runs = [self.run, self.run, self.cancelled]
         if path.endswith("/cancel"):
@@ -101,7 +102,7 @@ class Resources:
             "key_id": [self.key],
             "run_id": runs,
             "name": self.artifacts if "/artifacts/" in path else [MODEL],
-            "number": ["1", "2"],
+            "number": [1, 2],
             "alias": [ALIAS],
         }
 
