@@ -66,7 +66,9 @@ class Database:
 def _engine(address: URL, limits: Limits) -> Engine:
     if address.get_backend_name() != "sqlite":
         return postgresql.engine(address, limits)
-    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    # No failure tells of what was asked with it.
+    engine = create_engine(address, connect_args=arguments, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

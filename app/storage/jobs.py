@@ -74,7 +74,7 @@ def claim(session: Session, worker_id: str, lease_seconds: float = LEASE_SECONDS
         return None
     statement = (
         update(JobRow)
-        .where(JobRow.id == first.id)
+        .where(JobRow.id == first.id, _free())
         .values(
             status="running",
             worker_id=worker_id,
@@ -86,8 +86,8 @@ def claim(session: Session, worker_id: str, lease_seconds: float = LEASE_SECONDS
         .returning(JobRow.id, JobRow.project, JobRow.kind, JobRow.attempt, JobRow.crashes, JobRow.max_crashes)
         .execution_options(synchronize_session=False)
     )
-    row = session.execute(statement).one()
-    return Claim(*row, lease_seconds=lease_seconds, taken_over=first.status == "running")
+    row = session.execute(statement).one_or_none()
+    return Claim(*row, lease_seconds=lease_seconds, taken_over=first.status == "running") if row else None
 
 
 def heartbeat(session: Session, held: Claim) -> bool:

@@ -83,7 +83,13 @@ def engine(url: URL, limits: Limits) -> Engine:
     arguments = {name: value for name, value in given.items() if name not in url.query}
     arguments["options"] = " ".join((_options(limits), *_texts(url.query.get("options", ()))))
     made = create_engine(
-        url, pool_pre_ping=True, pool_size=10, max_overflow=20, pool_timeout=10, connect_args=arguments
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=10,
+        connect_args=arguments,
+        hide_parameters=True,
     )
 
     def connect(dialect: object, record: object, words: list[str], options: dict[str, Any]) -> ImpatientConnection:
