@@ -39,6 +39,7 @@ def context_of(settings: Settings, shared_metrics: Path | None = None) -> Contex
     limits = Limits(
         prediction_rows=settings.max_prediction_rows,
         prediction_cells=settings.max_prediction_cells,
+        prediction_values=settings.max_prediction_values,
         ingest_seconds=settings.ingest_seconds,
         ingest_memory_bytes=settings.ingest_memory_bytes,
         quota=Quota(unfinished_runs=settings.max_unfinished_runs, stored_bytes=settings.max_stored_bytes),

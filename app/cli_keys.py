@@ -1,6 +1,7 @@
 """`dropnorm keys`: make, list and revoke keys, for whoever has the database at hand."""
 
 import re
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,8 +33,8 @@ def create(
         _check(name, scope, project)
         with stored(settings) as (database, _), database.write() as session:
             secret = keys.new_secret()
-            row = keys.add(session, project, name, scope, secret)
-            row.expires_at = None if days is None else row.created_at + days * 86_400
+            expires_at = None if days is None else time.time() + days * 86_400
+            row = keys.add(session, project, name, scope, secret, expires_at=expires_at)
         typer.echo(f"{row.id}: {row.scopes} in project {project}; keep the key, it is not shown again", err=True)
         typer.echo(secret)
 

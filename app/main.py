@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -26,6 +27,9 @@ def serve(settings: Settings) -> None:
     The database must be migrated. Raises `SettingsError` where the address cannot be listened on.
     """
     settings.check_host()
+    # A connection is a file, and the usual soft limit of 1,024 would be reached before any of our own.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     config = uvicorn.Config(
         "app.assembly:api",
         factory=True,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.errors import DropnormError, shown
 
@@ -43,6 +44,7 @@ class Settings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 << 20
     max_prediction_rows: Annotated[int, Field(ge=1)] = 100_000
     max_prediction_cells: Annotated[int, Field(ge=1)] = 50_000_000
+    max_prediction_values: Annotated[int, Field(ge=1)] = 2_000_000
     max_buffered_bytes: Annotated[int, Field(ge=1)] = 512 << 20
     max_requests_per_second: Annotated[int, Field(ge=0)] = 10_000
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 500
@@ -83,6 +85,12 @@ class Settings(BaseModel):
         """Everywhere but on loopback, where they may be asked for."""
         return self.auth == "on" or not self.is_loopback
 
+    @model_validator(mode="after")
+    def _keys_differ(self) -> "Settings":
+        if self.metrics_key and self.metrics_key == self.admin_key:
+            raise PydanticCustomError("same_key", "DROPNORM_METRICS_KEY must be another key than DROPNORM_ADMIN_KEY")
+        return self
+
     def check_host(self) -> None:
         """Raises `SettingsError` for an address that other machines reach, and that is not guarded accordingly."""
         if self.is_loopback:
@@ -117,6 +125,9 @@ def load(environment: Mapping[str, str] = os.environ, **flags: object) -> Settin
         return Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            # It is about more than one of them, and names them.
+            raise SettingsError(first["msg"]) from None
         name = PREFIX + str(first["loc"][0]).upper()
         received = "" if first["loc"][0] in SECRETS else f"; received {shown(repr(first['input']))}"
         raise SettingsError(f"{name}: {first['msg']}{received}") from None

@@ -102,7 +102,13 @@ class Tracing:
 
         more: Attributes = {}
         given = {f"dropnorm.{key}": value for key, value in attributes.items()}
-        with self._tracer.start_as_current_span(name, attributes=given, record_exception=False) as span:
+        with self._tracer.start_as_current_span(
+            name,
+            attributes=given,
+            # A failure's text may hold what a client sent.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
             try:
                 yield more
             finally:

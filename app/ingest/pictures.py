@@ -55,6 +55,12 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return np.array(rgb if turn is None else rgb.transpose(turn), np.uint8)
 
 
+def declared_pixels(data: bytes) -> int:
+    """How many pixels a picture says that it has; nothing is decoded. Raises as `decode` does."""
+    width, height = _opened(data)[0].size
+    return width * height
+
+
 def _opened(data: bytes) -> tuple[PngImageFile | JpegImageFile, object]:
     """The file with its header read and nothing decoded, and its EXIF bytes."""
     try:

@@ -1,7 +1,7 @@
 """Which keys hold, by their digests, kept in memory: a request that shows one asks no database.
 
-One poller looks twice a second whether any key has changed; a key that is not known is asked for at once, but never
-more often than the database bears.
+One poller looks twice a second whether any key has changed. Whoever meets a key that is not known, or changes one,
+reads anew.
 """
 
 import hmac
@@ -17,15 +17,13 @@ from app.storage.keys import Census, Principal
 
 POLL_SECONDS = 0.4
 """Less than half of the second within which a revoked key stops everywhere."""
-ASK_SECONDS = 0.1
-"""The least time between two reads for keys that nobody knows."""
 INDEX_LETTERS = 8
 Table = dict[str, list[tuple[str, Principal]]]
 _LOG = logging.getLogger("dropnorm.serving")
 
 
 class Keyring:
-    """Thread-safe. `find` touches no database; `ask` does, and is called off the event loop.
+    """Thread-safe. `find` touches no database; `refresh` does, and is called off the event loop.
 
     `gone` is told, from some thread, of the ids of keys that hold no more.
     """
@@ -34,7 +32,7 @@ class Keyring:
         self._database = database
         self._live: Table | None = None
         self._census: Census | None = None
-        self._begun = -ASK_SECONDS
+        self._ids: frozenset[str] = frozenset()
         self._failing = False
         self._reading = threading.Lock()
         self._stop = threading.Event()
@@ -58,25 +56,13 @@ class Keyring:
             raise Unavailable("the keys cannot be read yet", code="keys_unavailable")
         # The table is searched by a few letters of the digest; the whole of it is compared in constant time.
         for known, principal in live.get(digest[:INDEX_LETTERS], ()):
-            if hmac.compare_digest(known, digest):
+            if hmac.compare_digest(known, digest) and not principal.is_over(time.time()):
                 return principal
         return None
 
-    @property
-    def asked_lately(self) -> bool:
-        """Whether `ask` would not ask now."""
-        return time.monotonic() - self._begun < ASK_SECONDS
-
-    def ask(self, digest: str) -> Principal | None:
-        """The same of the database, unless it was asked a moment ago. Raises `Unavailable`."""
-        # Whoever shows wrong keys must not fill all threads while the database lets itself be waited for.
-        if self._reading.acquire(timeout=1):
-            try:
-                if not self.asked_lately:
-                    self._read()
-            finally:
-                self._reading.release()
-        return self.find(digest)
+    def holds(self, key_id: str) -> bool:
+        """Whether a key holds still, as far as is known here."""
+        return key_id in self._ids
 
     def refresh(self) -> None:
         """Reads all anew: for whoever has just changed a key, before it answers."""
@@ -85,14 +71,14 @@ class Keyring:
 
     def _read(self) -> None:
         """With the lock held, so that no older reading ever takes the place of a newer one."""
-        self._begun = time.monotonic()
         with self._database.read() as session:
             census = keys.census(session)
             if self._live is not None and census == self._census:
                 return
             live = keys.live(session)
-        before, self._live, self._census = self._live, _table(live), census
-        lost = _ids(before or {}) - _ids(self._live)
+        held = frozenset(one.key_id for one in live.values() if one.key_id is not None)
+        lost = self._ids - held
+        self._live, self._ids, self._census = _table(live), held, census
         if lost:
             self.gone(lost)
 
@@ -118,7 +104,3 @@ def _table(live: dict[str, Principal]) -> Table:
     for digest, principal in live.items():
         table.setdefault(digest[:INDEX_LETTERS], []).append((digest, principal))
     return table
-
-
-def _ids(table: Table) -> frozenset[str]:
-    return frozenset(one.key_id for found in table.values() for _, one in found if one.key_id is not None)

@@ -67,11 +67,12 @@ class Predictor:
         # The file holds little but float32 weights.
         self.weights = len(frozen) // 4
         self.inputs = math.prod(self.network.input_shape)
+        target = self.preprocessing.target
+        self.labels = target.labels if target.type == "classes" else None
+        self.outputs = 1 if self.labels is None else len(self.labels)
         self._encoder = Encoder(self.preprocessing)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)
-        target = self.preprocessing.target
-        self.labels = target.labels if target.type == "classes" else None
 
     @property
     def takes_pictures(self) -> bool:

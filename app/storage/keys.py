@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.storage import paging
 from app.storage.base import DEFAULT_PROJECT
 from app.storage.database import now
@@ -29,18 +29,26 @@ MADE = "made"
 LETTERS = string.ascii_letters + string.digits
 SECRET_LETTERS = 40  # 238 bits, so that a plain digest is as good as a slow one
 HINT_LETTERS = len(PREFIX) + 4
+LONGEST_SECONDS = 100 * 365 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: the id of the key (None where no keys are asked for), its project, and what it may do there."""
+    """Who calls: the id of the key (None where no keys are asked for), its project, and what it may do there.
+
+    `expires_at`: when it holds no more, whatever the database says or cannot say; None for no end.
+    """
 
     key_id: str | None
     project: str
     scopes: frozenset[str]
+    expires_at: float | None = None
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+    def is_over(self, moment: float) -> bool:
+        return self.expires_at is not None and moment >= self.expires_at
 
     @property
     def looks_after_all_keys(self) -> bool:
@@ -75,7 +83,14 @@ def add(
     expires_at: float | None = None,
     origin: str = MADE,
 ) -> KeyRow:
-    """Records a key by its digest. Raises `Conflict` where the same key was given before."""
+    """Records a key by its digest.
+
+    Raises `Conflict` where the same key was given before, `Invalid` for an end that is past or beyond 100 years.
+    """
+    moment = session.scalar(select(now())) or 0.0
+    if expires_at is not None and not moment < expires_at <= moment + LONGEST_SECONDS:
+        message = "must be a time to come, and within 100 years"
+        raise Invalid(f"/expires_at: {message}", errors=(FieldError("/expires_at", message),))
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     row = insert(KeyRow).values(
         id=new_id("key"),
@@ -85,7 +100,7 @@ def add(
         digest=digest_of(secret),
         hint=secret[:HINT_LETTERS],
         origin=origin,
-        created_at=select(now()).scalar_subquery(),
+        created_at=moment,
         expires_at=expires_at,
     )
     # Of several processes that give the same one at their start, one records it.
@@ -100,7 +115,7 @@ def get(session: Session, project: str | None, key_id: str) -> KeyRow:
     query = select(KeyRow).where(KeyRow.id == key_id, KeyRow.revoked_at.is_(None))
     row = session.scalar(query if project is None else query.where(KeyRow.project == project))
     if row is None:
-        raise NotFound("there is no such key", code="key_not_found")
+        raise _unknown()
     return row
 
 
@@ -114,29 +129,37 @@ def page(session: Session, project: str | None, limit: int, cursor: str | None) 
 
 def revoke(session: Session, project: str | None, key_id: str) -> KeyRow:
     """From its commit on the key holds no more. Raises `NotFound`, also where it is revoked already."""
-    row = get(session, project, key_id)
-    row.revoked_at = session.scalar(select(now())) or 0.0
+    mine = and_(KeyRow.id == key_id, KeyRow.revoked_at.is_(None))
+    if project is not None:
+        mine = and_(mine, KeyRow.project == project)
+    row: KeyRow | None = session.scalar(update(KeyRow).where(mine).values(revoked_at=now()).returning(KeyRow))
+    if row is None:
+        raise _unknown()
     return row
 
 
 def settle(session: Session, origin: str, name: str, scopes: Sequence[str], secret: str) -> bool:
     """Makes `secret` the one key that comes from `origin`, a variable: the one that stood there before holds no more.
 
-    Answers False where this very key was revoked, which stands.
+    Answers False where this very key was revoked: that stands, and nothing changes.
     """
-    others = and_(KeyRow.origin == origin, KeyRow.digest != digest_of(secret), KeyRow.revoked_at.is_(None))
-    session.execute(update(KeyRow).where(others).values(revoked_at=now()))
+    digest = digest_of(secret)
     with suppress(Conflict):
         add(session, DEFAULT_PROJECT, name, scopes, secret, origin=origin)
-    return session.scalar(select(KeyRow.revoked_at).where(KeyRow.digest == digest_of(secret))) is None
+    if session.scalar(select(KeyRow.revoked_at).where(KeyRow.digest == digest)) is not None:
+        # A process that was started with it takes nothing away from the key that took its place.
+        return False
+    others = and_(KeyRow.origin == origin, KeyRow.digest != digest, KeyRow.revoked_at.is_(None))
+    session.execute(update(KeyRow).where(others).values(revoked_at=now()))
+    return True
 
 
 def live(session: Session) -> dict[str, Principal]:
     """Every key that holds now, by its digest."""
-    query = select(KeyRow.digest, KeyRow.id, KeyRow.project, KeyRow.scopes).where(_holds())
+    query = select(KeyRow.digest, KeyRow.id, KeyRow.project, KeyRow.scopes, KeyRow.expires_at).where(_holds())
     return {
-        digest: Principal(key_id, project, frozenset(scopes.split()))
-        for digest, key_id, project, scopes in session.execute(query)
+        digest: Principal(key_id, project, frozenset(scopes.split()), expires_at)
+        for digest, key_id, project, scopes, expires_at in session.execute(query)
     }
 
 
@@ -147,3 +170,7 @@ def census(session: Session) -> Census:
 
 def _holds() -> ColumnElement[bool]:
     return and_(KeyRow.revoked_at.is_(None), or_(KeyRow.expires_at.is_(None), KeyRow.expires_at > now()))
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such key", code="key_not_found")

@@ -51,10 +51,10 @@ class WorkerRow(Base):
     id: Mapped[str] = mapped_column(String(100), primary_key=True)
     project: Mapped[str] = mapped_column(String(100))
     seen_at: Mapped[float]
-    epochs: Mapped[int] = mapped_column(BigInteger, default=0)
-    training_rows: Mapped[int] = mapped_column(BigInteger, default=0)
-    leases_lost: Mapped[int] = mapped_column(BigInteger, default=0)
-    trainers_lost: Mapped[int] = mapped_column(BigInteger, default=0)
+    epochs: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    training_rows: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    leases_lost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    trainers_lost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class InstallationRow(Base):

@@ -13,9 +13,12 @@ from app.logs import Form, json_text, moment, visible
 
 PAUSE_SECONDS = 0.2
 MOST_WAITING = 20_000
-LONGEST_PATH = 500
+LONGEST_PATH = 200
 ATOMIC_BYTES = 4_096
-"""What a pipe takes in one piece (PIPE_BUF): several processes write to the same one."""
+"""What a pipe takes in one piece (PIPE_BUF): several processes write to the same one. No line is longer.
+
+Of a path, each character may take twelve bytes once it is escaped.
+"""
 
 
 class Record(NamedTuple):
@@ -109,7 +112,7 @@ def _json(record: Record) -> str:
     # By hand, for it is written once a request: each value is a number, or escaped above, or a name of our own.
     return (
         f'{{"time": "{moment(record.at)}", "level": "INFO", "logger": "dropnorm.access", '
-        f'"message": "{method[1:-1]} {path[1:-1]} {record.status}", "request": "{record.request}", '
+        f'"message": "{method[1:-1]} {record.route} {record.status}", "request": "{record.request}", '
         f'"method": {method}, "route": "{record.route}", "path": {path}, "status": {record.status}, '
         f'"milliseconds": {record.seconds * 1000:.1f}, "bytes": {record.bytes_sent}, "key": {key}, '
         f'"project": {project}}}\n'

@@ -9,6 +9,8 @@ from app.errors import TooLarge, TooSlow, Unavailable
 
 LEAST_BYTES_PER_SECOND = 8_000
 """What a body must bring on average, once its time of grace is over."""
+LOOK_SECONDS = 0.5
+"""How often late bodies are looked for. A timer for each part of each would cost a request more than its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,58 +23,96 @@ class BodyLimits:
     seconds: float
 
 
-class Budget:
-    """What all bodies that lie in memory may take together."""
+class Bodies:
+    """All bodies that are on the way, and what those in memory take together. Lives on one event loop."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes, self.held_bytes = most_bytes, 0
+    def __init__(self, limits: BodyLimits) -> None:
+        self.limits, self.held_bytes = limits, 0
+        self._open: set[Body] = set()
+        self._looking = False
+
+    def begin(self, receive: Receive, *, streams: bool) -> "Body":
+        """A body that is to come; `streams`: to disk and not to memory. Must be closed."""
+        body = Body(self, receive, streams)
+        self._open.add(body)
+        if not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        return body
+
+    def end(self, body: "Body") -> None:
+        """Nothing more is wanted of a body."""
+        self._open.discard(body)
 
     def take(self, count: int) -> None:
-        """Raises `Unavailable` where there is no room for so many bytes more just now."""
-        if self.held_bytes + count > self.most_bytes:
+        """Raises `Unavailable` where there is no room in memory for so many bytes more just now."""
+        if self.held_bytes + count > self.limits.buffered_bytes:
             raise Unavailable("too many large bodies are being received; try again soon", code="overloaded")
         self.held_bytes += count
 
-    def give_back(self, count: int) -> None:
-        self.held_bytes -= count
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        for body in self._open:
+            body.end_if_late(loop.time())
+        self._looking = bool(self._open)
+        if self._looking:
+            loop.call_later(LOOK_SECONDS, self._look)
 
 
 class Body:
-    """One request's body, counted while it streams. `close` gives its room in memory back.
+    """One request's body, counted while it streams. `close` gives its room in memory back."""
 
-    `budget` is None for a body that streams to disk.
-    """
+    __slots__ = ("_began", "_bodies", "_is_late", "_most_bytes", "_receive", "_received", "_streams", "_task", "whole")
 
-    def __init__(self, receive: Receive, most_bytes: int, seconds: float, budget: Budget | None) -> None:
-        self._receive, self._most_bytes, self._budget = receive, most_bytes, budget
-        self._deadline = asyncio.get_running_loop().time() + seconds
+    def __init__(self, bodies: Bodies, receive: Receive, streams: bool) -> None:
+        self._bodies, self._receive, self._streams = bodies, receive, streams
+        limits = bodies.limits
+        self._most_bytes = limits.upload_bytes if streams else limits.body_bytes
+        self._began = asyncio.get_running_loop().time()
         self._received = 0
-        self._whole = False
+        self._is_late = False
+        self._task: asyncio.Task[object] | None = None
+        self.whole = False
 
     async def receive(self) -> Message:
         """The next part. Raises `TooLarge`, `TooSlow`, and `Unavailable` where memory has no room for it."""
-        if self._whole:
+        if self.whole:
             # What comes now is that the client has gone, whenever it goes.
             return await self._receive()
+        self._task = asyncio.current_task()
         try:
-            async with asyncio.timeout_at(self._deadline + self._received / LEAST_BYTES_PER_SECOND):
-                message = await self._receive()
-        except TimeoutError:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if not self._is_late or self._task is None:
+                raise
+            self._task.uncancel()
             raise TooSlow(f"{self._received} bytes of the body have come, which is too slow; send it faster") from None
-        self._whole = not message.get("more_body", False)
+        finally:
+            self._task = None
         self._take(len(message.get("body", b"")))
+        if not message.get("more_body", False):
+            self.whole = True
+            self._bodies.end(self)
         return message
 
+    def end_if_late(self, moment: float) -> None:
+        """Ends the wait for the next part where there is one, and the body has had its time."""
+        allowed = self._bodies.limits.seconds + self._received / LEAST_BYTES_PER_SECOND
+        if self._task is not None and moment - self._began > allowed:
+            self._is_late = True
+            self._task.cancel()
+
     def close(self) -> None:
-        if self._budget is not None:
-            self._budget.give_back(self._received)
-            self._budget = None
+        self._bodies.end(self)
+        if not self._streams:
+            self._bodies.held_bytes -= self._received
+            self._received = 0
 
     def _take(self, count: int) -> None:
         if self._received + count > self._most_bytes:
             raise too_large(self._most_bytes)
-        if self._budget is not None:
-            self._budget.take(count)
+        if not self._streams:
+            self._bodies.take(count)
         self._received += count
 
 

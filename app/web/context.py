@@ -38,11 +38,13 @@ class Threads(ThreadPoolExecutor):
 class Limits:
     """What a client may not pass in a request that was let in, and what its project may have.
 
-    `prediction_cells` are values after preprocessing: rows × inputs of the network.
+    `prediction_cells` are values after preprocessing: rows × inputs of the network; `prediction_values` are what is
+    answered: rows × outputs.
     """
 
     prediction_rows: int
     prediction_cells: int
+    prediction_values: int
     ingest_seconds: float
     ingest_memory_bytes: int
     quota: Quota

@@ -1,6 +1,7 @@
 """What pydantic finds wrong with a document, in the service's own words: fields by JSON pointer, values as sent."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -28,15 +29,18 @@ def invalid_of(error: ValidationError, *place: str) -> Invalid:
 
 def invalid(parts: Sequence[dict[str, Any]]) -> Invalid:
     """Pydantic's list of errors as one failure; `loc` is the place of each in the body or the query."""
-    fields = tuple(_field(part) for part in parts if not _consequence(part, parts))[:MOST_FIELDS]
+    # Only those that are told are looked at: thousands can be wrong with one body.
+    told = islice((part for part in parts if not _consequence(part, parts)), MOST_FIELDS)
+    fields = tuple(map(_field, told))
     return Invalid(f"{fields[0].pointer or 'the body'}: {fields[0].message}", errors=fields)
 
 
 def _consequence(part: dict[str, Any], parts: Sequence[dict[str, Any]]) -> bool:
     """A list whose only items are wrong is called too short as well, which helps nobody."""
+    if part["type"] != "too_short":
+        return False
     place = part["loc"]
-    inside = any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in parts)
-    return part["type"] == "too_short" and inside
+    return any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in parts)
 
 
 def _field(part: dict[str, Any]) -> FieldError:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import re
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
@@ -13,7 +14,7 @@ from starlette.requests import Request
 
 from app.domain.data.schema import DatasetSchema, ReadRequest
 from app.domain.strict import Strict
-from app.errors import FieldError, Invalid, InvalidDataset, Malformed, shown
+from app.errors import FieldError, Invalid, InvalidDataset, Malformed, TooLarge, shown
 from app.ingest.child import read_upload
 from app.ingest.formats import format_of
 from app.ingest.limits import Limits as IngestLimits
@@ -32,6 +33,7 @@ from app.web.uploads import Received, receive
 from app.web.views import dataset_view
 
 INLINE = "rows.json"
+INLINE_BYTES = 8 << 20
 Body = TypeVar("Body", bound=Strict)
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -77,11 +79,15 @@ class Intake:
         return Upload(received.sha256, received.bytes, content)
 
 
-async def take_in(request: Request, folder: Path) -> Intake:
+async def take_in(request: Request, folder: Path, reading: Executor) -> Intake:
     """Receives a form with a file, or JSON rows, into `folder`. Raises what a client can get wrong."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
-        return await asyncio.to_thread(_inline, await request.body(), folder)
+        content = await request.body()
+        if len(content) > INLINE_BYTES:
+            raise TooLarge(f"rows as JSON may have {INLINE_BYTES} bytes; send a file for more", code="body_too_large")
+        # Among the threads that read, of which there are few: as objects, rows take many times their bytes.
+        return await asyncio.get_running_loop().run_in_executor(reading, _inline, content, folder)
     received = await receive(request, folder)
     document: dict[str, object] = dict(received.fields)
     if "columns" in received.fields:

@@ -13,6 +13,7 @@ from app.web import shared_metrics
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 OTHER = "other"
 MOST_MODELS = 200
+RUN = "(run)"
 """Models with series of their own in a process; all others share one."""
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 PREDICTION_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -76,9 +77,7 @@ class Metrics:
 
     def prediction(self, project: str, model: str, rows: int, seconds: float) -> None:
         """Rows were answered by a model that exists; its name is empty where a run was asked directly."""
-        found = self._predictions.get((project, model))
-        if found is None:
-            found = self._series_of(project, model or "(run)")
+        found = self._predictions.get((project, model or RUN)) or self._series_of(project, model or RUN)
         found[0].observe(seconds)
         found[1].inc(rows)
 

@@ -12,10 +12,14 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 """On every answer that does not say otherwise of itself."""
+PIECE_BYTES = 256 << 10
+NAMES = frozenset(name for name, _ in HEADERS)
 
 
 class Outgoing:
     """One answer; `started` once it has begun."""
+
+    __slots__ = ("_send", "started")
 
     def __init__(self, send: Send) -> None:
         self._send, self.started = send, False
@@ -23,7 +27,18 @@ class Outgoing:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            given = message.get("headers", [])
-            names = {name for name, _ in given}
-            message = {**message, "headers": [*given, *(header for header in HEADERS if header[0] not in names)]}
+            given = message.get("headers", ())
+            said = NAMES.intersection([name for name, _ in given])
+            message["headers"] = [*given, *(HEADERS if not said else [one for one in HEADERS if one[0] not in said])]
+        elif len(message.get("body", b"")) > PIECE_BYTES:
+            await self._send_in_pieces(message)
+            return
         await self._send(message)
+
+    async def _send_in_pieces(self, message: Message) -> None:
+        """So that the server waits for whoever reads, and the request is not over before its answer has gone."""
+        body, more = memoryview(message["body"]), message.get("more_body", False)
+        for start in range(0, len(body), PIECE_BYTES):
+            piece = bytes(body[start : start + PIECE_BYTES])
+            last = start + PIECE_BYTES >= len(body)
+            await self._send({"type": "http.response.body", "body": piece, "more_body": more or not last})

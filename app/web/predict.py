@@ -73,6 +73,7 @@ class Predict:
             options=options_of(dict(request.query_params)),
             most_rows=self._context.limits.prediction_rows,
             most_cells=self._context.limits.prediction_cells,
+            most_values=self._context.limits.prediction_values,
             wants_csv=wants_csv(request),
         )
 

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from app.domain.strict import Strict
-from app.errors import FieldError, InvalidRows, Malformed, TooLarge, UnsupportedType, shown
-from app.ingest.pictures import decode
+from app.errors import FieldError, Invalid, InvalidRows, Malformed, TooLarge, UnsupportedType, shown
+from app.ingest.pictures import declared_pixels, decode
 from app.serving.predictor import Answers, Predictor
 from app.web.fields import invalid_of
 from app.web.npy import read_npy
@@ -22,6 +22,9 @@ from app.web.strict_json import read_json
 
 ACCEPTED = "application/json, text/csv, image/png, image/jpeg, multipart/form-data, application/x-npy"
 MAX_PICTURES = 256
+MAX_PIXELS = 150_000_000
+"""Of all pictures of a form: some seconds of decoding."""
+MAX_OPTIONS = 20
 
 
 class Options(Strict):
@@ -41,6 +44,7 @@ class Question:
     options: Options
     most_rows: int
     most_cells: int
+    most_values: int
     wants_csv: bool
 
 
@@ -77,6 +81,8 @@ async def pictures_of_form(request: Request) -> list[bytes]:
 def options_of(query: dict[str, str]) -> Options:
     """The options of a query string. Raises `Invalid` for one that is unknown or not a value of its kind."""
     document: dict[str, object] = {}
+    if len(query) > MAX_OPTIONS:
+        raise Invalid(f"{len(query)} options were given, and there are {len(Options.model_fields)}")
     for name, text in query.items():
         words: dict[str, object] = {"true": True, "false": False}
         document[name] = words.get(text, int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text)
@@ -168,12 +174,23 @@ def _csv(predictor: Predictor, question: Question) -> Answers:
 
 
 def _picture(predictor: Predictor, question: Question) -> Answers:
-    return predictor.answer_pictures([decode(question.body)])
+    return _pictures(predictor, [question.body])
 
 
 def _form(predictor: Predictor, question: Question) -> Answers:
     _check_size(len(question.pictures), predictor, question)
-    return predictor.answer_pictures([decode(picture) for picture in question.pictures])
+    return _pictures(predictor, question.pictures)
+
+
+def _pictures(predictor: Predictor, files: list[bytes]) -> Answers:
+    """Decodes no more than is sure to be answered."""
+    if not predictor.takes_pictures:
+        raise InvalidRows("the model takes rows of a table, not pictures", code="kind_mismatch")
+    if len(files) > 1 and (pixels := sum(map(declared_pixels, files))) > MAX_PIXELS:
+        raise TooLarge(
+            f"the pictures have {pixels:,} pixels together; {MAX_PIXELS:,} are allowed a call", code="too_many_pixels"
+        )
+    return predictor.answer_pictures([decode(file) for file in files])
 
 
 def _array(predictor: Predictor, question: Question) -> Answers:
@@ -186,6 +203,12 @@ def _check_size(rows: int, predictor: Predictor, question: Question) -> None:
     """Before anything is made of the rows: their number, and that of the values which the network would take in."""
     if rows > question.most_rows:
         raise TooLarge(f"{rows} rows were sent; {question.most_rows} are allowed a call", code="too_many_rows")
+    values = rows * predictor.outputs
+    if values > question.most_values:
+        raise TooLarge(
+            f"{rows} rows are {values} probabilities to answer; {question.most_values} are allowed a call",
+            code="too_many_values",
+        )
     cells = rows * predictor.inputs
     if cells > question.most_cells:
         raise TooLarge(

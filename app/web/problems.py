@@ -10,7 +10,7 @@ MEANINGS = {
     413: "Too large.",
     415: "The media type is not accepted.",
     422: "Understood, but not valid; the fields are named.",
-    429: "As many runs are queued or running, or requests under way, as may be; try again after `Retry-After` seconds.",
+    429: "As many runs are unfinished, or requests or uploads under way, as may be; try again after `Retry-After`.",
     503: "Not ready, or shedding load; try again after `Retry-After` seconds.",
     507: "The disk is full, or all that the project may store is stored.",
 }

@@ -1,4 +1,4 @@
-"""How much one key may ask of this process: requests a second, requests at once, uploads at once."""
+"""How much may be asked of this process: requests of a key, a second and at once; uploads of a project at once."""
 
 import asyncio
 import time
@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.errors import QuotaExceeded
-from app.storage.keys import Principal
+from app.web.bodies import Body
+from app.web.outgoing import Outgoing
 
 Owner = str | None
 MOST_BUCKETS = 10_000
@@ -15,11 +16,30 @@ MOST_BUCKETS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TrafficLimits:
-    """Of each key, in each process: 0 requests a second for no limit."""
+    """Requests of each key (0 a second for no limit), and uploads of each project, in each process."""
 
     requests_per_second: int
     requests_at_once: int
     uploads_at_once: int
+
+
+class Underway:
+    """One request that is being answered: its owner, its task, and how far it is."""
+
+    __slots__ = ("body", "outgoing", "owner", "task")
+
+    def __init__(self, owner: Owner, task: "asyncio.Task[object] | None", outgoing: Outgoing) -> None:
+        self.owner, self.task, self.outgoing = owner, task, outgoing
+        self.body: Body | None = None
+
+    def cut_off(self) -> None:
+        """Ends a request whose body is on the way, or whose answer is.
+
+        What lies between is work in a thread, which would go on without anybody who ends its transaction: it ends by
+        itself, within moments.
+        """
+        if self.task is not None and (self.outgoing.started or (self.body is not None and not self.body.whole)):
+            self.task.cancel()
 
 
 class Traffic:
@@ -27,29 +47,28 @@ class Traffic:
 
     def __init__(self, limits: TrafficLimits) -> None:
         self._limits = limits
-        self._running: dict[Owner, set[asyncio.Task[object]]] = {}
+        self._underway: dict[Owner, set[Underway]] = {}
         self._uploading: dict[str, int] = {}
         self._buckets: dict[Owner, tuple[float, float]] = {}
 
-    @contextmanager
-    def request(self, principal: Principal) -> Iterator[None]:
-        """Around one request of `principal`. Raises `QuotaExceeded` where it is one too many."""
-        self._spend(principal.key_id)
-        running = self._running.setdefault(principal.key_id, set())
-        if len(running) >= self._limits.requests_at_once:
+    def begin(self, owner: Owner, outgoing: Outgoing) -> Underway:
+        """One request more of `owner`; must be ended. Raises `QuotaExceeded` where it is one too many."""
+        self._spend(owner)
+        others = self._underway.setdefault(owner, set())
+        if len(others) >= self._limits.requests_at_once:
             raise QuotaExceeded(
-                f"{len(running)} requests of this key are being answered, which is as many as may be at once",
+                f"{len(others)} requests of this key are being answered, which is as many as may be at once",
                 code="too_many_at_once",
             )
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            yield
-        finally:
-            running.discard(task)
-            if not running:
-                self._running.pop(principal.key_id, None)
+        request = Underway(owner, asyncio.current_task(), outgoing)
+        others.add(request)
+        return request
+
+    def end(self, request: Underway) -> None:
+        others = self._underway[request.owner]
+        others.discard(request)
+        if not others:
+            del self._underway[request.owner]
 
     @contextmanager
     def upload(self, project: str) -> Iterator[None]:
@@ -68,11 +87,11 @@ class Traffic:
             if not self._uploading[project]:
                 del self._uploading[project]
 
-    def end(self, key_ids: frozenset[str]) -> None:
-        """Cancels what is under way for keys that hold no more: streams, downloads, uploads."""
+    def cut_off(self, key_ids: frozenset[str]) -> None:
+        """Ends what is under way for keys that hold no more: uploads, streams, downloads."""
         for key_id in key_ids:
-            for task in self._running.get(key_id, ()):
-                task.cancel()
+            for request in self._underway.get(key_id, ()):
+                request.cut_off()
 
     def _spend(self, owner: Owner) -> None:
         """One request out of a bucket that fills steadily and holds what comes in one second."""

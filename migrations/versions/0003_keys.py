@@ -30,12 +30,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_keys_project"), "keys", ["project"])
     op.create_index(op.f("ix_keys_created_at"), "keys", ["created_at"])
+    # The default stays: workers of the version before write on until they are replaced.
     with op.batch_alter_table("workers") as workers:
         for name in COUNTERS:
             workers.add_column(sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
-    with op.batch_alter_table("workers") as workers:
-        for name in COUNTERS:
-            workers.alter_column(name, existing_type=sa.BigInteger(), server_default=None)
 
 
 def downgrade() -> None:

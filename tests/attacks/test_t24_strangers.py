@@ -22,7 +22,17 @@ def test_its_own_hosts_are_not(api: httpx.Client, host: str) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "file://", "http://localhost.evil.example", "http://127.0.0.1:1", "", "evil"],
+    [
+        "https://evil.example",
+        "null",
+        "file://",
+        "http://localhost.evil.example",
+        "http://127.0.0.1:1",
+        "",
+        "evil",
+        "http://[",
+        "http://[::1",
+    ],
 )
 def test_a_page_of_another_origin_may_do_nothing(api: httpx.Client, origin: str) -> None:
     before = api.get("/api/v1/networks?limit=200").json()

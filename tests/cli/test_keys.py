@@ -79,6 +79,22 @@ def test_a_key_of_the_environment_that_is_too_weak_is_refused_and_not_shown(tmp_
     assert "letmein" not in said
 
 
+def test_one_key_is_not_both_the_first_and_that_of_the_metrics(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "serve", admin_key=ADMIN, metrics_key=ADMIN)
+    assert said == "DROPNORM_METRICS_KEY must be another key than DROPNORM_ADMIN_KEY"
+
+
+def test_a_process_with_the_key_before_takes_nothing_from_the_one_that_took_its_place(tmp_path: Path) -> None:
+    new = "dn_" + "N" * 40
+    for key in (ADMIN, new):
+        with Service(tmp_path, workers="0", auth="on", admin_key=key):
+            continue
+    data = str(tmp_path / "data")
+    assert "was revoked" in refusal(tmp_path, "serve", auth="on", admin_key=ADMIN, data_dir=data)
+    with Service(tmp_path, workers="0", auth="on", admin_key=new) as service, client(service, new) as first:
+        assert first.get("/api/v1/keys").status_code == 200
+
+
 def test_without_keys_it_says_so(tmp_path: Path) -> None:
     with Service(tmp_path, workers="0") as service:
         assert "WARNING: no keys" in service.log.read_text()

@@ -15,7 +15,7 @@ def section(name: str) -> list[str]:
 
 
 def test_a_change_is_sent_once_and_what_changes_nothing_again() -> None:
-    again = {"conn-failure", "empty-response", "junk-response", "response-timeout"}
+    again = {"conn-failure", "empty-response", "junk-response"}
     retried = {
         name: next(line.split()[1:] for line in section(f"backend {name}") if line.startswith("retry-on"))
         for name in ("predictions", "reads", "changes")

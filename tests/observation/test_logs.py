@@ -58,7 +58,7 @@ def test_every_request_is_one_line_with_its_id_route_and_outcome(talkative: Serv
     assert (line["route"], line["path"]) == ("/api/v1/runs/{run_id}", "/api/v1/runs/run_none")
     assert line["bytes"] == len(given.content)
     assert 0 < line["milliseconds"] < 60_000
-    assert (line["key"], line["project"]) == (None, None)
+    assert (line["key"], line["project"]) == (None, "default")
 
 
 @pytest.mark.parametrize("bad", ["", "a" * 65, "a b", "a/b", "ünï", 'x"y', "a\tb"], ids=repr)

@@ -11,7 +11,7 @@ from app.storage.base import Base
 from app.storage.blobs import StoredFile
 from app.storage.checkpoints import Checkpoint
 from app.storage.database import Database
-from app.storage.service_tables import InstallationRow
+from app.storage.service_tables import InstallationRow, KeyRow
 from app.storage.tables import CheckpointRow, JobRow
 from tests.storage.rows import add_job, add_run, claim, job
 
@@ -60,6 +60,7 @@ JOB_CASES = [(check, status, changes) for check, cases in JOBS.items() for statu
 CHECKPOINT_CASES = [(check, changes) for check, cases in CHECKPOINTS.items() for changes in cases]
 
 ONE_FOLDER = "ck_installation_one_row"
+SCOPES = "ck_keys_may_do_something"
 
 
 def job_that_is(database: Database, status: str) -> str:
@@ -113,6 +114,12 @@ def test_a_database_has_one_data_folder(database: Database) -> None:
         session.add(InstallationRow(place=2, id="installation_b", created_at=1.0))
 
 
+def test_a_key_may_do_something(database: Database) -> None:
+    row = KeyRow(id="key_a", project="p", name="n", scopes="", digest="d", hint="dn_", origin="made", created_at=1.0)
+    with pytest.raises(IntegrityError, match=SCOPES), database.write() as session:
+        session.add(row)
+
+
 def test_every_check_of_every_table_is_tried_here() -> None:
     declared = {
         constraint.name
@@ -120,4 +127,4 @@ def test_every_check_of_every_table_is_tried_here() -> None:
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
-    assert declared == JOBS.keys() | CHECKPOINTS.keys() | {ONE_FOLDER}
+    assert declared == JOBS.keys() | CHECKPOINTS.keys() | {ONE_FOLDER, SCOPES}

@@ -1,15 +1,17 @@
 """Keys in the database: by their digests alone, and gone for good once they are revoked."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.storage import keys
 from app.storage.database import Database
 from app.storage.keys import SCOPES, Principal
 from app.storage.service_tables import KeyRow
+from tests.worker.processes import until
 
 OTHER = "dn_" + "x" * 40
 
@@ -67,9 +69,30 @@ def test_a_revoked_key_holds_no_more_and_cannot_be_given_again(database: Databas
 
 
 def test_a_key_holds_until_it_expires(database: Database) -> None:
-    add(database, expires_at=time.time() - 1)
+    add(database, expires_at=time.time() + 0.2)
     add(database, "dn_" + "y" * 40, expires_at=time.time() + 60)
-    assert live(database).keys() == {keys.digest_of("dn_" + "y" * 40)}
+    until(lambda: live(database).keys() == {keys.digest_of("dn_" + "y" * 40)}, 5)
+
+
+@pytest.mark.parametrize("end", [0.0, -1.0, 1e11, float("inf"), float("nan")])
+def test_an_end_is_to_come_and_within_a_hundred_years(database: Database, end: float) -> None:
+    with pytest.raises(Invalid, match="within 100 years"):
+        add(database, expires_at=end)
+    assert live(database) == {}
+
+
+def test_of_many_who_revoke_a_key_one_does(database: Database) -> None:
+    key_id = add(database)
+
+    def try_it(_: int) -> bool:
+        try:
+            revoke(database, key_id)
+        except NotFound:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(try_it, range(8))) == 1
 
 
 def test_whatever_changes_shows_in_the_census(database: Database) -> None:
@@ -113,8 +136,9 @@ def test_another_key_in_the_variable_takes_the_place_of_the_one_before(database:
     held = live(database)
     assert held.keys() == {keys.digest_of("dn_" + "b" * 40), keys.digest_of("dn_" + "made" * 10)}
     assert made in {principal.key_id for principal in held.values()}
-    # The one before does not come back, whoever still has it in the environment.
+    # The one before does not come back, whoever still has it in the environment, and takes nothing away.
     assert not settle(database, "dn_" + "a" * 40)
+    assert live(database) == held
 
 
 def test_a_key_of_the_variable_that_was_revoked_stays_so(database: Database) -> None:

@@ -147,6 +147,13 @@ def test_the_rows_work_on_after_the_way_up(old: Database) -> None:
         )
 
 
+def test_workers_of_the_version_before_write_on(old: Database) -> None:
+    migrations.upgrade(old)
+    with old.write() as session:
+        session.execute(text("INSERT INTO workers (id, project, seen_at) VALUES ('of before', 'default', 1.5)"))
+        assert session.scalar(text("SELECT epochs + leases_lost FROM workers WHERE id = 'of before'")) == 0
+
+
 def test_references_are_enforced_on_the_same_database_after_each_way(old: Database) -> None:
     for way in (migrations.upgrade, lambda database: migrations.downgrade(database, "0001")):
         way(old)

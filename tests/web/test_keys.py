@@ -217,6 +217,7 @@ def test_an_idempotency_key_makes_one_key_and_shows_it_once(pair: Service) -> No
         ({"name": "x", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"name": "x", "scopes": ["read"], "expires_at": "2099-01-01T00:00:00"}, "/expires_at"),
         ({"name": "x", "scopes": ["read"], "expires_at": 4070908800}, "/expires_at"),
+        ({"name": "x", "scopes": ["read"], "expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at"),
         ({"name": "x", "scopes": ["read"], "expires_at": "2099-01-01"}, "/expires_at"),
         ({"name": "x", "scopes": ["read"], "expires_at": "9999999999999999"}, "/expires_at"),
         ({"name": "x", "scopes": ["read"], "key": "dn_mine"}, "/key"),

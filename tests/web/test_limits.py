@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,7 @@ import pytest
 
 from app.web.connection import HEADER_BYTES, HEADER_SECONDS
 from tests.answers import expect_problem
-from tests.keys import guarded, holder
+from tests.keys import ADMIN, client, guarded, holder
 from tests.service import Service
 from tests.worker.processes import until
 
@@ -51,6 +51,15 @@ def said(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return heard
+
+
+def hear(connection: socket.socket, word: bytes) -> None:
+    """Waits until `word` was said; headers and body may come one after the other."""
+    heard = b""
+    while word not in heard:
+        part = connection.recv(65_536)
+        assert part, heard
+        heard += part
 
 
 def post(path: str, length: int, more: bytes = JSON) -> bytes:
@@ -136,7 +145,7 @@ def test_headers_that_do_not_come_end_the_connection(narrow: Service) -> None:
 
 def test_a_second_request_on_a_connection_has_its_own_time(narrow: Service) -> None:
     with connected(narrow, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as kept:
-        assert b"alive" in kept.recv(65_536)
+        hear(kept, b"alive")
         kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
         begin = time.monotonic()
         assert said(kept) == b""
@@ -189,6 +198,9 @@ def test_requests_a_second_are_limited_for_each_key(tmp_path: Path) -> None:
         assert {answer.status_code for answer in answers} == {200, 429}
         expect_problem(refused[0], 429, "too_many_requests")
         assert other.get("/api/v1/networks").status_code == 200
+        # Whoever asks without a key takes nothing from whom a proxy sends to see whether this lives.
+        with client(service, None) as nobody:
+            assert {nobody.get("/healthz").status_code for _ in range(100)} == {200}
         # The bucket fills again.
         eventually(lambda: one.get("/api/v1/networks"), 200)
 
@@ -221,3 +233,47 @@ def test_a_body_whose_encoding_is_none_is_taken(narrow: Service) -> None:
         "/api/v1/networks/check", json={"layers": [{"type": "dense"}]}, headers={"Content-Encoding": "identity"}
     )
     assert answer.status_code == 200
+
+
+def test_what_stands_behind_a_body_is_no_header_and_has_an_end(narrow: Service) -> None:
+    start = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    for trailer in (b"a: b\r\n", b"x" * 8):
+        with connected(narrow, start) as endless:
+            sent = 0
+            with suppress(OSError):
+                while sent < 50 * MEGABYTE:
+                    endless.sendall(trailer * 8_192)
+                    sent += len(trailer) * 8_192
+            assert sent < 20 * MEGABYTE, "what lies in the system's buffers, and no more"
+    assert narrow.client.get("/healthz").status_code == 200
+
+
+def test_a_trailer_opens_no_door(tmp_path: Path) -> None:
+    with guarded(tmp_path, workers="0") as service:
+        trailer = f"Authorization: Bearer {ADMIN}\r\nConnection: close\r\n".encode()
+        head = b"GET /api/v1/keys HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        with connected(service, head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + trailer + b"\r\n") as one:
+            assert said(one).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"\r\n", b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"],
+    ids=["an empty line", "a body that nobody reads"],
+)
+def test_a_connection_on_which_nothing_goes_on_ends(narrow: Service, rest: bytes) -> None:
+    with connected(narrow, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as kept:
+        hear(kept, b"alive")
+        kept.sendall(rest)
+        begin = time.monotonic()
+        said(kept)
+        assert time.monotonic() - begin < HEADER_SECONDS + 10
+
+
+def test_thousands_of_faults_in_one_request_cost_little(narrow: Service) -> None:
+    begin = time.monotonic()
+    layers: list[dict[str, str]] = [{}] * 20_000
+    expect_problem(narrow.client.post("/api/v1/networks/check", json={"layers": layers}), 422)
+    query = "&".join(f"{number}x=1" for number in range(5_000))
+    expect_problem(narrow.client.get(f"/api/v1/runs?{query}"), 422)
+    assert time.monotonic() - begin < 15

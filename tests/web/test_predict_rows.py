@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.answers import expect_problem, pointers
-from tests.service import Service, accepted
+from tests.service import EXAMPLES, Service, accepted
 from tests.web.predictions import FEATURES, answers, ask, csv_of, npy_of, penguin_rows
 
 Json = dict[str, Any]
@@ -160,3 +160,22 @@ def test_a_class_that_is_a_number_is_no_formula(service: Service, api: httpx.Cli
     answer = api.post("/api/v1/models/signs/predict", json={"instances": [[0]]}, headers={"Accept": "text/csv"}).text
     assert answer.splitlines()[0] == "label,probability,probability_-1,probability_1"
     assert answer.splitlines()[1].split(",")[0] in ("-1", "1")
+
+
+def test_an_answer_has_a_limit_of_its_own(tmp_path_factory: pytest.TempPathFactory, table_network: Json) -> None:
+    with Service(tmp_path_factory.mktemp("few values"), max_prediction_values="30") as service:
+        dataset = service.upload(EXAMPLES / "penguins.csv", target="species")
+        run = service.submit(dataset["id"], table_network, model="few", training={"epochs": 1})
+        assert service.ended(run["id"])["status"] == "succeeded"
+        row = {"island": "Biscoe", "year": 2009}
+        fits = service.client.post("/api/v1/models/few/predict", json={"instances": [row] * 10})
+        assert fits.status_code == 200
+        more = service.client.post("/api/v1/models/few/predict", json={"instances": [row] * 11})
+        expect_problem(more, 413, "too_many_values")
+
+
+def test_thousands_of_options_are_refused_at_once(api: httpx.Client, penguins_run: Json) -> None:
+    query = "&".join(f"x{number}=1" for number in range(2_000))
+    answer = api.post(f"/api/v1/models/palmer/predict?{query}", json={"instances": [{"year": 2009}]})
+    expect_problem(answer, 422)
+    assert answer.elapsed.total_seconds() < 5

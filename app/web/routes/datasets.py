@@ -42,7 +42,7 @@ async def create_dataset(request: Request, parts: Parts, project: Project, key: 
     await asyncio.to_thread(_check_room, parts, project, key)
     with ExitStack() as ours:
         folder = ours.enter_context(work_folder(parts.blobs))
-        intake = await take_in(request, folder)
+        intake = await take_in(request, folder, parts.reading)
         # From here on the folder is the thread's, which goes on where a server that stops waits for it no longer.
         work = partial(_recorded, ours.pop_all(), parts, project, key, intake, folder)
         return respond(await asyncio.get_running_loop().run_in_executor(parts.reading, work))
