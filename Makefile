@@ -46,6 +46,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.checkpoints
+	$(BIN)/python -m benchmarks.observation
+	$(BIN)/python -m benchmarks.slow_clients
 	$(BIN)/python -m benchmarks.accuracy
 
 format: $(VENV)/.installed-dev

@@ -1,8 +1,9 @@
 """Slow clients: how much later others are answered. `python -m benchmarks.slow_clients [rounds]`.
 
 Milliseconds of a prediction of one row, median and 99th percentile, on one connection: alone; beside 200 connections
-that send headers or bodies at a byte a second; and beside a chunked body without an end. In each round the three follow
-one another, so that whatever else the machine does slows all of them; the table shows the medians of the rounds.
+that send headers or bodies at a byte a second; beside a chunked body without an end; and beside both. In each round
+they follow one another, so that whatever else the machine does slows all of them; the table shows the medians of the
+rounds.
 """
 
 import contextlib
@@ -72,16 +73,19 @@ def endless(service: Service) -> Iterator[None]:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    found: dict[str, list[tuple[float, float]]] = {"alone": [], f"{CLIENTS} slow clients": [], "an endless body": []}
+    slow, both = f"{CLIENTS} slow clients", f"{CLIENTS} slow clients and an endless body"
+    found: dict[str, list[tuple[float, float]]] = {"nothing": [], slow: [], "an endless body": [], both: []}
     with running(body_seconds="30") as service:
         prepared(service)
         milliseconds(service)
         for _ in range(rounds):
-            found["alone"].append(milliseconds(service))
+            found["nothing"].append(milliseconds(service))
             with SlowClients(service, CLIENTS, PATH):
-                found[f"{CLIENTS} slow clients"].append(milliseconds(service))
+                found[slow].append(milliseconds(service))
             with endless(service):
                 found["an endless body"].append(milliseconds(service))
+            with SlowClients(service, CLIENTS, PATH), endless(service):
+                found[both].append(milliseconds(service))
     print("| beside | median, ms | p99, ms |\n|---|---|---|")
     for name, times in found.items():
         medians, tails = zip(*times, strict=True)

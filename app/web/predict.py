@@ -17,7 +17,8 @@ from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
 from app.storage.keys import Principal
 from app.web.context import Context
-from app.web.predict_inputs import Question, answer, options_of, pictures_of_form
+from app.web.predict_inputs import Question, answer, pictures_of_form
+from app.web.predict_options import options_of
 from app.web.tables import csv_answer, wants_csv
 
 INLINE_WORK = 20_000_000

@@ -2,36 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from orjson import JSONDecodeError, loads
-from pydantic import Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from app.domain.strict import Strict
-from app.errors import FieldError, Invalid, InvalidRows, Malformed, TooLarge, UnsupportedType, shown
+from app.errors import FieldError, InvalidRows, Malformed, TooLarge, UnsupportedType, shown
 from app.ingest.pictures import declared_pixels, decode
 from app.serving.predictor import Answers, Predictor
-from app.web.fields import invalid_of
 from app.web.npy import read_npy
+from app.web.predict_options import Options, read_options
 from app.web.strict_json import read_json
 
 ACCEPTED = "application/json, text/csv, image/png, image/jpeg, multipart/form-data, application/x-npy"
 MAX_PICTURES = 256
 MAX_PIXELS = 150_000_000
 """Of all pictures of a form: some seconds of decoding."""
-MAX_OPTIONS = 20
-
-
-class Options(Strict):
-    """How an answer is to be given."""
-
-    probabilities: bool = True
-    top: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +67,6 @@ async def pictures_of_form(request: Request) -> list[bytes]:
     return pictures
 
 
-def options_of(query: dict[str, str]) -> Options:
-    """The options of a query string. Raises `Invalid` for one that is unknown or not a value of its kind."""
-    document: dict[str, object] = {}
-    if len(query) > MAX_OPTIONS:
-        raise Invalid(f"{len(query)} options were given, and there are {len(Options.model_fields)}")
-    for name, text in query.items():
-        words: dict[str, object] = {"true": True, "false": False}
-        document[name] = words.get(text, int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text)
-    return _options(document)
-
-
-def _options(document: object, *place: str) -> Options:
-    try:
-        return Options.model_validate(document)
-    except ValidationError as error:
-        raise invalid_of(error, *place) from None
-
-
 def _json(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
     _check_unread(predictor, question)
     document = read_json(question.body)
@@ -112,7 +83,7 @@ def _json(predictor: Predictor, question: Question) -> tuple[Answers, Options]:
                 code="field_unknown",
                 errors=(FieldError(f"/{shown(name)}", "is not a field here"),),
             )
-    options = _options(document["options"], "options") if "options" in document else question.options
+    options = read_options(document["options"], "options") if "options" in document else question.options
     instances = document["instances"]
     _check_size(len(instances) if isinstance(instances, list) else 0, predictor, question)
     if predictor.takes_pictures:

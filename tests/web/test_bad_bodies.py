@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.network.spec import NetworkSpec
 from app.web.intake import RowsBody
-from app.web.predict_inputs import Options
+from app.web.predict_options import Options
 from app.web.schemas import AliasRequest, RunRequest
 from tests.answers import expect_problem, pointers
 from tests.service import Service
