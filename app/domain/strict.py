@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -29,3 +29,15 @@ class Strict(BaseModel):
     def document(self) -> dict[str, Any]:
         """The JSON object that makes an equal value again: what is stored, and what is answered."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def few_enough(most: int) -> BeforeValidator:
+    """Refuses a longer list before its items are looked at: hundreds of thousands of them can be wrong at once."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple) and len(value) > most:
+            limits = {"most": most, "count": len(value)}
+            raise PydanticCustomError("too_many", "should have at most {most} items, not {count}", limits)
+        return value
+
+    return BeforeValidator(check)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import FailFast, Field, JsonValue, ValidationError
 from starlette.requests import Request
 
 from app.domain.data.schema import DatasetSchema, ReadRequest
@@ -61,7 +61,7 @@ class ReadBody(Strict):
 class RowsBody(ReadBody):
     """Small data sent inline. A null in a row is a missing value."""
 
-    rows: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=1_000_000)]
+    rows: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=1_000_000), FailFast()]
 
 
 @dataclass(frozen=True, slots=True)

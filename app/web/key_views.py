@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from app.domain.strict import Strict
+from app.domain.strict import Strict, few_enough
 from app.storage.service_tables import KeyRow
 from app.web.moments import moment, moment_or_none
 from app.web.schemas import View
@@ -28,7 +28,7 @@ class KeyRequest(Strict):
     """`admin` includes all other scopes. Without `project` the key is of the caller's own."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    scopes: Annotated[tuple[Scope, ...], Field(strict=False, min_length=1, max_length=4)]
+    scopes: Annotated[tuple[Scope, ...], Field(strict=False, min_length=1, max_length=4), few_enough(4)]
     project: ProjectName | None = None
     expires_at: Moment | None = None
 

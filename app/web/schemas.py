@@ -10,10 +10,11 @@ from app.domain.network.shapes import LayerSummary
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.findings import Finding
 from app.domain.plan.settings import TrainingSettings
-from app.domain.strict import Strict
+from app.domain.strict import Strict, few_enough
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(strict=False, max_length=20)]
+TagName = Annotated[str, Field(min_length=1, max_length=100)]
+Tags = Annotated[tuple[TagName, ...], Field(strict=False, max_length=20), few_enough(20)]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Item = TypeVar("Item")
 

@@ -6,20 +6,27 @@ from typing import Annotated
 from pydantic import Field
 
 from app.domain.network.layers import Activation, AnyLayer, Dense, Function, Shape
-from app.domain.strict import Strict
+from app.domain.strict import Strict, few_enough
 from app.domain.task import Task
 from app.errors import FieldError, InvalidNetwork
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
+MOST_LAYERS = 200
 NetworkName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+InputShape = Annotated[tuple[Side, ...], Field(strict=False, min_length=1, max_length=3), few_enough(MOST_LAYERS)]
+Layers = Annotated[
+    tuple[AnyLayer, ...], Field(strict=False, min_length=1, max_length=MOST_LAYERS), few_enough(MOST_LAYERS)
+]
 
 
 class NetworkSpec(Strict):
     """`input_shape`, the last dense layer's `units` and the last activation may be left to the dataset."""
 
     name: NetworkName | None = None
-    input_shape: Annotated[tuple[Side, ...], Field(strict=False, min_length=1, max_length=3)] | None = None
-    layers: Annotated[tuple[AnyLayer, ...], Field(strict=False, min_length=1, max_length=200)]
+    input_shape: InputShape | None = None
+    layers: Layers
 
     @property
     def output(self) -> Dense | None:
