@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
@@ -121,15 +121,17 @@ def statuses(clients: list[httpx.Client]) -> set[int]:
 
 def test_a_revoked_key_stops_in_every_process_within_a_second(pair: Service) -> None:
     key = made(pair, "read")
-    clients = [client(pair, key["key"]) for _ in range(CONNECTIONS)]
-    assert statuses(clients) == {200}
-    assert pair.client.delete(f"/api/v1/keys/{key['id']}").status_code == 204
-    begin = time.monotonic()
-    until(lambda: statuses(clients) == {401}, 5)
-    assert time.monotonic() - begin < 1.5, "a second, and the time of the last look"
+    with ExitStack() as opened:
+        clients = [opened.enter_context(client(pair, key["key"])) for _ in range(CONNECTIONS)]
+        begin = time.monotonic()
+        assert statuses(clients) == {200}
+        # What asking them all takes here and now is no time for which the key holds.
+        asking = time.monotonic() - begin
+        begin = time.monotonic()
+        assert pair.client.delete(f"/api/v1/keys/{key['id']}").status_code == 204
+        until(lambda: statuses(clients) == {401}, 10)
+        assert time.monotonic() - begin < 1 + 3 * asking
     expect_problem(pair.client.delete(f"/api/v1/keys/{key['id']}"), 404, "key_not_found")
-    for one in clients:
-        one.close()
 
 
 def test_a_stream_ends_when_its_key_is_revoked(pair: Service, run: str) -> None:
