@@ -122,7 +122,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
         fill(left / "weights.safetensors")
         until(lambda: service.client.get("/readyz").status_code == 503 or None, 30)
         said = done(service, "The disk is full", useless)
+        assert not (left / "weights.safetensors").exists()
         assert service.ended(run)["status"] == "succeeded"
         assert service.client.get(f"/api/v1/runs/{useless}").status_code == 404
-    assert "removed 1 files" in said
+    # The service's own worker sweeps too, within a minute of its start: on a slow machine it may have come first.
+    assert re.search(r"removed [01] files", said), said
     assert '"storage":"ok"' in said
