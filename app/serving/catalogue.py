@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from orjson import dumps
+
 from app.errors import DropnormError, NotFound
 from app.serving.readings import Readings
 from app.storage import models, runs
@@ -31,6 +33,12 @@ class Served:
     model: str | None
     version: int | None
     files: Mapping[str, StoredFile] = field(compare=False)
+
+    @property
+    def head(self) -> bytes:
+        """How a JSON answer begins."""
+        named = {"model": self.model, "version": self.version, "run": self.run_id, "mode": "eval"}
+        return dumps(named)[:-1] + b',"predictions":['
 
 
 class Catalogue:

@@ -1,8 +1,8 @@
 """From rows to answers, in eval mode for good: the stored preprocessing, then the frozen network."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,47 +15,37 @@ from app.domain.data.raw import InputReport, InputReporter, RawRows
 from app.domain.data.rows import RowReader
 from app.domain.inference.frozen import FrozenNetwork
 from app.errors import Damaged, InvalidRows
+from app.serving.printing import Printer
 
 NOTHING_TO_REPORT = InputReport({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Rows to be answered: of a table in raw units (`raw`), or pictures as a network takes them (`features`)."""
+
+    raw: RawRows | None = None
+    features: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        if self.raw is not None:
+            return len(self.raw.numbers)
+        return 0 if self.features is None else len(self.features)
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
-    """`values` is float32 [n, classes] of probabilities, or [n, 1] in the target's own units; `labels` the classes."""
+    """`values` is float32 [n, classes] of probabilities, or [n, 1] in the target's own units."""
 
     values: NDArray[np.float32]
-    labels: tuple[str, ...] | None
     report: InputReport
 
-    def predictions(self, *, probabilities: bool, top: int | None) -> list[dict[str, Any]]:
-        """One JSON object a row. `top` keeps the most probable classes alone."""
-        if self.labels is None:
-            return [{"value": value} for value in self.values[:, 0].tolist()]
-        best = self.values.argmax(axis=1).tolist()
-        rows = self.values.tolist()
-        answers: list[dict[str, Any]] = [
-            {"label": self.labels[index], "probability": row[index]} for index, row in zip(best, rows, strict=True)
-        ]
-        if probabilities:
-            for answer, row in zip(answers, rows, strict=True):
-                ranked = sorted(range(len(row)), key=lambda index: -row[index])[:top] if top else range(len(row))
-                answer["probabilities"] = {self.labels[index]: row[index] for index in ranked}
-        return answers
-
-    def table(self, *, probabilities: bool, top: int | None) -> tuple[list[str], list[list[object]]]:
-        """Column names and rows, as CSV has them; a class that `top` leaves out has an empty cell."""
-        if self.labels is None:
-            return ["value"], [[value] for value in self.values[:, 0].tolist()]
-        classes = self.labels if probabilities else ()
-        rows = [
-            [answer["label"], answer["probability"], *(answer["probabilities"].get(label, "") for label in classes)]
-            for answer in self.predictions(probabilities=True, top=top)
-        ]
-        return ["label", "probability", *(f"probability_{label}" for label in classes)], rows
+    def __len__(self) -> int:
+        return len(self.values)
 
 
 class Predictor:
-    """A model in memory; safe to share between threads, for nothing in it changes."""
+    """A model in memory; safe to share between threads, for nothing in it changes. `labels` are its classes."""
 
     def __init__(self, preprocessing: bytes, frozen: bytes) -> None:
         """Raises `Damaged` where the files, whose digests were checked, do not make a model."""
@@ -70,6 +60,7 @@ class Predictor:
         target = self.preprocessing.target
         self.labels = target.labels if target.type == "classes" else None
         self.outputs = 1 if self.labels is None else len(self.labels)
+        self.printer = Printer(self.labels)
         self._encoder = Encoder(self.preprocessing)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)
@@ -78,25 +69,83 @@ class Predictor:
     def takes_pictures(self) -> bool:
         return self.preprocessing.picture is not None
 
-    def answer_rows(self, raw: RawRows) -> Answers:
-        """Answers rows of a table, with what was not as in training."""
-        values = self.network.answer(self._encoder.encode(raw.numbers, raw.codes))
-        return Answers(values, self.labels, self._reporter.report(raw))
-
-    def answer_pictures(self, pictures: list[NDArray[np.uint8]]) -> Answers:
-        """Answers upright RGB pictures, uint8 [height, width, 3] each, of any size."""
+    def of_pictures(self, pictures: list[NDArray[np.uint8]]) -> Question:
+        """A question of upright RGB pictures, uint8 [height, width, 3] each, of any size. Raises `InvalidRows`."""
         place = self.preprocessing.picture
         if place is None:
             raise InvalidRows("the model takes rows of a table, not pictures", code="kind_mismatch")
-        return self._answer_features(picture_features(place, pictures))
+        return self._of_features(picture_features(place, pictures))
 
-    def answer_array(self, array: NDArray[np.generic]) -> Answers:
-        """Answers an array: numbers in feature order for a table; for pictures uint8 0–255 or floats 0–1."""
+    def of_array(self, array: NDArray[np.generic]) -> Question:
+        """A question of an array: numbers in feature order for a table; for pictures uint8 0–255 or floats 0–1.
+
+        Raises `InvalidRows` for any other.
+        """
         place = self.preprocessing.picture
         if place is None:
-            return self.answer_rows(self.reader.of_array(array))
-        return self._answer_features(array_features(place, array))
+            return Question(raw=self.reader.of_array(array))
+        return self._of_features(array_features(place, array))
 
-    def _answer_features(self, features: NDArray[np.float32]) -> Answers:
-        shaped = features.reshape(len(features), *self.network.input_shape)
-        return Answers(self.network.answer(shaped), self.labels, NOTHING_TO_REPORT)
+    @property
+    def numbers_a_row(self) -> int | None:
+        """How many numbers make up a row that is given as such; None where it has other values too."""
+        place = self.preprocessing.picture
+        if place is None:
+            return self.reader.numbers_a_row
+        return self.inputs if place.flat else None
+
+    def of_numbers(self, numbers: NDArray[np.float64]) -> Question:
+        """A question of rows of numbers [n, `numbers_a_row`], all of them within float32. Raises `InvalidRows`."""
+        if self.takes_pictures:
+            return self.of_array(numbers)
+        return Question(raw=RawRows(numbers, np.empty((len(numbers), 0), np.int32)))
+
+    def answer(self, question: Question, *, calibrated: bool = True) -> Answers:
+        """Answers in eval mode, with what was not as in training. Raises `InvalidRows` for answers that are not finite.
+
+        A row's bits depend on nothing but the row.
+        """
+        values = self.network.answer(self.features_of(question))
+        report = NOTHING_TO_REPORT if question.raw is None else self._reporter.report(question.raw)
+        return Answers(values, report)
+
+    def answer_together(self, questions: Sequence[Question], *, calibrated: bool = True) -> list[Answers | InvalidRows]:
+        """What `answer` would say to each, all of them in one go: a failure is of its own question alone."""
+        if len(questions) == 1:
+            return [self._answer_or_failure(questions[0])]
+        raws = [question.raw for question in questions if question.raw is not None]
+        try:
+            if len(raws) == len(questions):
+                numbers, codes = (np.concatenate([getattr(raw, name) for raw in raws]) for name in ("numbers", "codes"))
+                values = self.network.answer(self._encoder.encode(numbers, codes))
+                as_trained = not any(raw.unseen for raw in raws) and self._reporter.is_as_trained(numbers, codes)
+            else:
+                values = self.network.answer(np.concatenate([self.features_of(question) for question in questions]))
+                as_trained = False
+        except InvalidRows:
+            return [self._answer_or_failure(question) for question in questions]
+        answers: list[Answers | InvalidRows] = []
+        start = 0
+        for question in questions:
+            end = start + len(question)
+            nothing = as_trained or question.raw is None
+            report = NOTHING_TO_REPORT if nothing or question.raw is None else self._reporter.report(question.raw)
+            answers.append(Answers(values[start:end], report))
+            start = end
+        return answers
+
+    def features_of(self, question: Question) -> NDArray[np.float32]:
+        """The network's input, float32 [n, *input_shape]."""
+        if question.raw is not None:
+            return self._encoder.encode(question.raw.numbers, question.raw.codes)
+        assert question.features is not None, "a question has rows of one kind or the other"
+        return question.features
+
+    def _answer_or_failure(self, question: Question) -> Answers | InvalidRows:
+        try:
+            return self.answer(question)
+        except InvalidRows as failure:
+            return failure
+
+    def _of_features(self, features: NDArray[np.float32]) -> Question:
+        return Question(features=features.reshape(len(features), *self.network.input_shape))

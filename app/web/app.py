@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
-from app.web import errors, predict
+from app.web import errors
 from app.web.access import Access
 from app.web.context import Context
+from app.web.desk import Desk
 from app.web.docs import add_docs
+from app.web.hot import ShortWay
 from app.web.observation import Inside, Observation
 from app.web.observing import observed, observing
 from app.web.openapi import document_of
+from app.web.predict import Predictions
 from app.web.routes import datasets, health, keys, metrics, models, networks, run_files, run_resume, runs
 
 PREFIX = "/api/v1"
@@ -29,13 +32,17 @@ ROUTERS: dict[str, tuple[APIRouter, ...]] = {
 
 def create_app(context: Context, version: str) -> Observation:
     """Everything that answers, behind the layer that lets in; around both, the one that tells of what was asked."""
-    inner = create_inner_app(context, version)
-    door = Access(inner, context.keyring if context.keys_required else None, context.rules)
+    predictions = Predictions(Desk(context), PREFIX)
+    inner = create_inner_app(context, version, predictions)
+    door = Access(ShortWay(inner, [predictions]), context.keyring if context.keys_required else None, context.rules)
     return observed(door, inner, ROUTERS, context)
 
 
-def create_inner_app(context: Context, version: str) -> FastAPI:
-    """The application over `context`, with nobody at its door; it starts and stops what runs in the background."""
+def create_inner_app(context: Context, version: str, predictions: Predictions | None = None) -> FastAPI:
+    """The application over `context`, with nobody at its door; it starts and stops what runs in the background.
+
+    It has the paths of `predictions` too, to tell what is not possible there.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
@@ -66,7 +73,7 @@ def create_inner_app(context: Context, version: str) -> FastAPI:
         for router in routers:
             app.include_router(router, prefix=prefix)
     add_docs(app)
-    hot: list[BaseRoute] = list(predict.routes(context, PREFIX))
+    hot: list[BaseRoute] = list((predictions or Predictions(Desk(context), PREFIX)).routes())
     app.router.routes[:0] = hot
     app.add_middleware(Inside)
     # FastAPI's documented way to extend the document.

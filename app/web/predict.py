@@ -1,150 +1,107 @@
 """The prediction routes: plain ASGI, because a framework's route costs more than a network. They ask no database:
 the catalogue knows what answers, and only a name it has never seen is looked up."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
-from time import perf_counter
+from collections.abc import Awaitable, Callable, Mapping
 
-from orjson import OPT_SERIALIZE_NUMPY, dumps
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from app.errors import FieldError, Invalid
 from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
-from app.storage.keys import Principal
-from app.web.context import Context
-from app.web.predict_inputs import Question, answer, pictures_of_form
+from app.web.desk import Desk
+from app.web.hot import Endpoint, respond, whole_body
+from app.web.json_rows import JsonRows
+from app.web.predict_answers import csv_of, json_of
+from app.web.predict_inputs import Sent, is_small, pictures_of_form, read
+from app.web.predict_json import QUICK_BYTES, rows_of_numbers
 from app.web.predict_options import options_of
-from app.web.tables import csv_answer, wants_csv
 
-INLINE_WORK = 20_000_000
-"""Bytes of a body × weights of a network up to which the event loop answers by itself: some milliseconds at the most.
-
-A row takes two bytes or more, and multiplies each weight once. A thread would cost more than it saves there.
-"""
-LEAST_WEIGHTS = 1_000
-"""What reading a byte costs, in weights: the bound for networks that are next to nothing."""
-UNTRACED = nullcontext()
-Look = Callable[[Context, str, dict[str, str]], Served | None]
-"""Of the context, the caller's project, and the names in the path."""
+Names = Mapping[str, str]
+Named = Callable[[str, Names], Awaitable[tuple[Served, Predictor]]]
+"""Of the caller's project, and the names in the path."""
 
 
 class Predict:
-    """One prediction endpoint: `find` looks in memory, `learn` asks the database."""
+    """One prediction endpoint. `named` finds what answers."""
 
-    def __init__(self, context: Context, find: Look, learn: Look) -> None:
-        self._context, self._find, self._learn = context, find, learn
+    def __init__(self, desk: Desk, named: Named) -> None:
+        self._desk, self._named, self._rows = desk, named, JsonRows()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        principal: Principal = scope["principal"]
-        served, predictor = await self._predictor(principal.project, scope["path_params"])
-        question = await self._question(request)
-        began = perf_counter()
-        with self._traced(served):
-            response, rows = await self._answer(served, predictor, question)
-        self._context.metrics.prediction(served.project, served.model or "", rows, perf_counter() - began)
-        await response(scope, receive, send)
+        served, predictor = await self._named(scope["principal"].project, scope["path_params"])
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        sent = await _sent(scope, headers, receive)
+        limits = self._desk.context.limits
+        numbers = None
+        if sent.media_type == "application/json" and len(sent.body) <= QUICK_BYTES:
+            numbers = rows_of_numbers(predictor, sent.body, limits, self._rows)
+        if numbers is None:
+            question, options = await self._desk.run(lambda: read(predictor, sent, limits), here=is_small(sent))
+        else:
+            question, options = numbers, sent.options
+        answers = await self._desk.answer(served, predictor, question, options)
+        if headers.get(b"accept", b"").startswith(b"text/csv"):
+            await respond(send, csv_of(predictor, answers, options), b"text/csv; charset=utf-8")
+        else:
+            await respond(send, json_of(served, predictor, answers, options))
 
-    async def _answer(self, served: Served, predictor: Predictor, question: Question) -> tuple[Response, int]:
-        """The answer, and how many rows it is for."""
-        work = len(question.body) * max(predictor.weights, LEAST_WEIGHTS)
-        if question.media_type == "application/json" and work <= INLINE_WORK:
-            return _answered(served, predictor, question)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._context.answering, _answered, served, predictor, question)
 
-    def _traced(self, served: Served) -> AbstractContextManager[object]:
-        tracing = self._context.tracing
-        if tracing is None:
-            return UNTRACED
-        return tracing.span("predict", model=served.model or "", version=served.version or 0, run=served.run_id)
+async def _sent(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Sent:
+    media_type = headers.get(b"content-type", b"").decode("latin-1")
+    if media_type != "application/json":
+        media_type = media_type.partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        pictures = await pictures_of_form(Request(scope, receive))
+        return Sent(media_type, b"", pictures, options_of(scope["query_string"]))
+    return Sent(media_type, await whole_body(receive), [], options_of(scope["query_string"]))
 
-    async def _question(self, request: Request) -> Question:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        form = media_type == "multipart/form-data"
-        return Question(
-            media_type=media_type,
-            body=b"" if form else await request.body(),
-            pictures=await pictures_of_form(request) if form else [],
-            options=options_of(dict(request.query_params)),
-            most_rows=self._context.limits.prediction_rows,
-            most_cells=self._context.limits.prediction_cells,
-            most_values=self._context.limits.prediction_values,
-            wants_csv=wants_csv(request),
+
+class Predictions:
+    """The four ways to name what answers, as paths that begin with `prefix`."""
+
+    def __init__(self, desk: Desk, prefix: str) -> None:
+        self.prefix = f"{prefix}/"
+        self._by_name = Predict(desk, lambda project, names: desk.model(project, names["name"]))
+        self._by_version = Predict(
+            desk, lambda project, names: desk.model(project, names["name"], version=_number(names["number"]))
         )
+        self._by_alias = Predict(desk, lambda project, names: desk.model(project, names["name"], alias=names["alias"]))
+        self._by_run = Predict(desk, lambda project, names: desk.model_of_run(project, names["run_id"]))
+        self.templates: Mapping[Endpoint, str] = {
+            self._by_name: f"{prefix}/models/{{name}}/predict",
+            self._by_version: f"{prefix}/models/{{name}}/versions/{{number}}/predict",
+            self._by_alias: f"{prefix}/models/{{name}}/aliases/{{alias}}/predict",
+            self._by_run: f"{prefix}/runs/{{run_id}}/predict",
+        }
 
-    async def _predictor(self, project: str, names: dict[str, str]) -> tuple[Served, Predictor]:
-        served = self._find(self._context, project, names)
-        if served is None:
-            served = await asyncio.to_thread(self._learn, self._context, project, names)
-        assert served is not None, "learn() answers or raises"
-        registry = self._context.registry
-        predictor = registry.find(served.run_id)
-        self._context.metrics.looked_up(found=predictor is not None)
-        if predictor is None:
-            predictor = await asyncio.to_thread(registry.load, served)
-        return served, predictor
+    def find(self, scope: Scope) -> Endpoint | None:
+        """The endpoint of a POST to one of the paths."""
+        path = scope["path"]
+        if scope["method"] != "POST" or not path.endswith("/predict"):
+            return None
+        match path[len(self.prefix) :].split("/"):
+            case ["models", name, "predict"] if name:
+                scope["path_params"] = {"name": name}
+                return self._by_name
+            case ["models", name, "versions", number, "predict"] if name and number:
+                scope["path_params"] = {"name": name, "number": number}
+                return self._by_version
+            case ["models", name, "aliases", alias, "predict"] if name and alias:
+                scope["path_params"] = {"name": name, "alias": alias}
+                return self._by_alias
+            case ["runs", run_id, "predict"] if run_id:
+                scope["path_params"] = {"run_id": run_id}
+                return self._by_run
+        return None
 
-
-def _answered(served: Served, predictor: Predictor, question: Question) -> tuple[Response, int]:
-    answers, options = answer(predictor, question)
-    if question.wants_csv:
-        table = answers.table(probabilities=options.probabilities, top=options.top)
-        return csv_answer(*table), len(answers.values)
-    report = answers.report
-    body = {
-        "model": served.model,
-        "version": served.version,
-        "run": served.run_id,
-        "mode": "eval",
-        "predictions": answers.predictions(probabilities=options.probabilities, top=options.top),
-        "input_report": {
-            "imputed": report.imputed,
-            "unseen_categories": report.unseen_categories,
-            "out_of_range": report.out_of_range,
-        },
-    }
-    return Response(dumps(body, option=OPT_SERIALIZE_NUMPY), media_type="application/json"), len(answers.values)
-
-
-def routes(context: Context, prefix: str) -> list[Route]:
-    """The four ways to name what answers."""
-
-    def endpoint(find: Look, learn: Look) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        return Predict(context, find, learn)
-
-    by_name = endpoint(
-        lambda parts, project, names: parts.catalogue.find(project, names["name"]),
-        lambda parts, project, names: parts.catalogue.learn(project, names["name"]),
-    )
-    by_version = endpoint(
-        lambda parts, project, names: parts.catalogue.find(project, names["name"], version=_number(names)),
-        lambda parts, project, names: parts.catalogue.learn(project, names["name"], version=_number(names)),
-    )
-    by_alias = endpoint(
-        lambda parts, project, names: parts.catalogue.find(project, names["name"], alias=names["alias"]),
-        lambda parts, project, names: parts.catalogue.learn(project, names["name"], alias=names["alias"]),
-    )
-    by_run = endpoint(
-        lambda parts, project, names: parts.catalogue.find_run(project, names["run_id"]),
-        lambda parts, project, names: parts.catalogue.learn_run(project, names["run_id"]),
-    )
-    paths = {
-        "/models/{name}/predict": by_name,
-        "/models/{name}/versions/{number}/predict": by_version,
-        "/models/{name}/aliases/{alias}/predict": by_alias,
-        "/runs/{run_id}/predict": by_run,
-    }
-    return [Route(f"{prefix}{path}", called, methods=["POST"]) for path, called in paths.items()]
+    def routes(self) -> list[Route]:
+        """The same as the framework's routes, which tell what else is asked of these paths that it is not possible."""
+        return [Route(template, endpoint, methods=["POST"]) for endpoint, template in self.templates.items()]
 
 
-def _number(names: dict[str, str]) -> int:
-    text = names["number"]
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
         raise Invalid(
             "a version is a number",

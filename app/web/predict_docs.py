@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.web.examples import INSTANCES, PREDICTION
+from app.web.predict_options import MOST_SAMPLES
 from app.web.problems import problems
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -11,6 +12,18 @@ _OPTIONS = {
     "properties": {
         "probabilities": {"type": "boolean", "default": True, "description": "every class's probability too"},
         "top": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "only so many, most probable first"},
+        "calibrated": {
+            "type": "boolean",
+            "default": True,
+            "description": "false: probabilities as the network gives them, without the temperature fitted to it",
+        },
+        "monte_carlo_samples": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_SAMPLES,
+            "description": "so many passes with dropout on (batch normalization stays in eval mode), and how they vary",
+        },
+        "seed": {"type": "integer", "minimum": 0, "description": "of the passes; 0 where it is left out"},
     },
 }
 _BODIES = {
@@ -90,7 +103,7 @@ def _query(name: str) -> dict[str, Any]:
 def _path(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
     answers = problems(400, 404, 413, 415, 422, 503)
     return {
-        "parameters": [*parameters, _query("probabilities"), _query("top")],
+        "parameters": [*parameters, *map(_query, _OPTIONS["properties"])],
         "post": {
             "tags": ["predict"],
             "summary": summary,

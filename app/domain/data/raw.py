@@ -56,6 +56,8 @@ class InputReporter:
 
         At most `MOST_UNSEEN_VALUES` distinct values a column are named, the most frequent first.
         """
+        if not raw.unseen and self.is_as_trained(raw.numbers, raw.codes):
+            return InputReport({}, {}, {})
         absent = np.isnan(raw.numbers).sum(axis=0).tolist() + (raw.codes == MISSING).sum(axis=0).tolist()
         outside = ((raw.numbers < self._lowest) | (raw.numbers > self._highest)).sum(axis=0).tolist()
         return InputReport(
@@ -63,6 +65,12 @@ class InputReporter:
             unseen_categories={column: _most_frequent(counts) for column, counts in raw.unseen.items() if counts},
             out_of_range=_counted(self._scaled, outside),
         )
+
+    def is_as_trained(self, numbers: NDArray[np.float64], codes: NDArray[np.int32]) -> bool:
+        """Whether no value is missing and every number lies within the training rows' range: a few operations."""
+        # A NaN is within nothing.
+        within = (numbers >= self._lowest) & (numbers <= self._highest)
+        return bool(within.all()) and (not codes.size or MISSING not in codes)
 
 
 def input_report(preprocessing: Preprocessing, raw: RawRows) -> InputReport:

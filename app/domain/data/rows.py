@@ -26,6 +26,11 @@ class RowReader:
         self._all_numbers = all(isinstance(feature, NumericFeature) for feature in preprocessing.features)
         self._reader = TableReader(preprocessing)
 
+    @property
+    def numbers_a_row(self) -> int | None:
+        """How many columns there are, if all of them are numbers."""
+        return len(self._names) if self._all_numbers else None
+
     def of_instances(self, instances: object) -> RawRows:
         """Reads JSON `instances`: all objects by column name, or all arrays in feature order; null is "missing".
 

@@ -1,0 +1,84 @@
+"""What every prediction endpoint shares, whatever protocol it speaks: which model answers, and its answers.
+
+Lives on one event loop. Small work is done there, in micro-batches; large work in a thread.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import perf_counter
+from typing import TypeVar
+
+from app.serving.batcher import Batcher
+from app.serving.catalogue import Served
+from app.serving.predictor import Answers, Predictor, Question
+from app.web.context import Context
+from app.web.predict_options import Options
+
+INLINE_MULTIPLICATIONS = 20_000_000
+"""Rows × weights up to which the event loop answers by itself: some milliseconds at the most.
+
+A thread would cost more than it saves there.
+"""
+Answer = TypeVar("Answer")
+
+
+class Desk:
+    """Made once for each event loop. `context` is what the routes work with."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._batcher = Batcher(lambda questions, rows, seconds: None)
+
+    async def model(
+        self, project: str, name: str, *, version: int | None = None, alias: str | None = None
+    ) -> tuple[Served, Predictor]:
+        """What answers for a model's name: a version, an alias, or else the alias `serving` or the newest version.
+
+        Raises `NotFound`, and `Damaged` for files that are not as recorded.
+        """
+        catalogue = self.context.catalogue
+        served = catalogue.find(project, name, version=version, alias=alias)
+        if served is None:
+            # A thread of the pool that all share: those that answer may all be busy.
+            served = await asyncio.to_thread(partial(catalogue.learn, project, name, version=version, alias=alias))
+        return served, self._loaded(served) or await self._load(served)
+
+    async def model_of_run(self, project: str, run_id: str) -> tuple[Served, Predictor]:
+        """What answers for a run asked directly. Raises as `model` does."""
+        catalogue = self.context.catalogue
+        served = catalogue.find_run(project, run_id)
+        if served is None:
+            served = await asyncio.to_thread(partial(catalogue.learn_run, project, run_id))
+        return served, self._loaded(served) or await self._load(served)
+
+    async def run(self, work: Callable[[], Answer], *, here: bool) -> Answer:
+        """What `work` answers: on this event loop (`here`), or from a thread of those that answer."""
+        if here:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self.context.answering, work)
+
+    async def answer(self, served: Served, predictor: Predictor, question: Question, options: Options) -> Answers:
+        """The answers to a question, told to the figures. Raises `InvalidRows` where one is not a finite number."""
+        began = perf_counter()
+        if self.context.tracing is None:
+            answers = await self._answers(predictor, question, options)
+        else:
+            version = served.version or 0
+            with self.context.tracing.span("predict", model=served.model or "", version=version, run=served.run_id):
+                answers = await self._answers(predictor, question, options)
+        self.context.metrics.prediction(served.project, served.model or "", len(question), perf_counter() - began)
+        return answers
+
+    async def _answers(self, predictor: Predictor, question: Question, options: Options) -> Answers:
+        if len(question) * predictor.weights <= INLINE_MULTIPLICATIONS:
+            return await self._batcher.ask(predictor, question, calibrated=options.calibrated)
+        return await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)
+
+    def _loaded(self, served: Served) -> Predictor | None:
+        predictor = self.context.registry.find(served.run_id)
+        self.context.metrics.looked_up(found=predictor is not None)
+        return predictor
+
+    def _load(self, served: Served) -> Awaitable[Predictor]:
+        return asyncio.to_thread(self.context.registry.load, served)

@@ -1,0 +1,78 @@
+"""The short way to what is asked most: plain ASGI callables, picked by path before any framework sees the request.
+
+A framework's route costs more than a network. Everything else goes on to the application within.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.web.observation import EXCHANGE
+
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+GONE = 499
+"""nginx's word for a client that left: nobody reads it but the log."""
+
+
+class Hot(Protocol):
+    """One family of paths. `prefix` is what all of them begin with; `templates` are theirs, for figures and logs."""
+
+    prefix: str
+    templates: Mapping[Endpoint, str]
+
+    def find(self, scope: Scope) -> Endpoint | None:
+        """What answers to the request, its path taken apart into `scope["path_params"]`; None for none of these."""
+
+
+class ShortWay:
+    """`families` in front of `app`."""
+
+    def __init__(self, app: ASGIApp, families: Sequence[Hot]) -> None:
+        self._app = app
+        self._families = [(family.prefix, family.find) for family in families]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            for prefix, find in self._families:
+                if path.startswith(prefix) and (endpoint := find(scope)) is not None:
+                    scope["endpoint"] = endpoint
+                    await _answered(endpoint, scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+async def _answered(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    exchange = scope.get(EXCHANGE)
+    if exchange is not None:
+        # Those before may have handed on a copy.
+        exchange.scope = scope
+    try:
+        await endpoint(scope, receive, send)
+    except ClientDisconnect:
+        await send({"type": "http.response.start", "status": GONE, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def whole_body(receive: Receive) -> bytes:
+    """The body of a request. Raises `ClientDisconnect` where the client leaves before all of it has come."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        return body
+    parts = []
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+    raise ClientDisconnect
+
+
+async def respond(send: Send, body: bytes, media_type: bytes = b"application/json", status: int = 200) -> None:
+    """One whole answer."""
+    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
