@@ -39,12 +39,12 @@ class Printer:
     def table(self, values: Values, *, probabilities: bool, top: int | None) -> tuple[list[str], list[list[object]]]:
         """Column names and rows, as CSV has them; a class that `top` leaves out has an empty cell."""
         if not self.labels:
-            return ["value"], [[value] for value in values[:, 0].tolist()]
+            return ["value"], [[float(text)] for (text,) in texts(values)]
         rows: list[list[object]] = []
         kept = np.argsort(-values, axis=1, kind="stable")[:, : top or len(self.labels)].tolist()
-        for order, row in zip(kept, values.tolist(), strict=True):
-            shown = [value if index in order else "" for index, value in enumerate(row)] if probabilities else []
-            rows.append([self.labels[order[0]], row[order[0]], *shown])
+        for order, row in zip(kept, texts(values), strict=True):
+            shown = [float(text) if index in order else "" for index, text in enumerate(row)] if probabilities else []
+            rows.append([self.labels[order[0]], float(row[order[0]]), *shown])
         return ["label", "probability", *(f"probability_{label}" for label in self.labels if probabilities)], rows
 
     def _ranked(self, order: Sequence[int], row: Sequence[str]) -> str:

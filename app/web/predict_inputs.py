@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from app.errors import InvalidRows, Malformed, TooLarge, UnsupportedType, shown
@@ -73,8 +73,8 @@ async def pictures_of_form(request: Request) -> list[bytes]:
         async with request.form(max_files=MAX_PICTURES, max_fields=0) as form:
             files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
             pictures = [await file.read() for file in files]
-    except HTTPException as error:
-        raise Malformed(f"the form cannot be read: {shown(str(error.detail))}") from None
+    except MultiPartException as error:
+        raise Malformed(f"the form cannot be read: {shown(error.message)}") from None
     if not pictures:
         raise InvalidRows("the form has no picture", code="instances_empty")
     return pictures
