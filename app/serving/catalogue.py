@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from orjson import dumps
 
@@ -24,7 +25,7 @@ LARGEST = 10_000
 _LOG = logging.getLogger("dropnorm.serving")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Served:
     """What answers: a run's files, and the name and number that they go by (None for a run asked directly)."""
 
@@ -34,7 +35,7 @@ class Served:
     version: int | None
     files: Mapping[str, StoredFile] = field(compare=False)
 
-    @property
+    @cached_property
     def head(self) -> bytes:
         """How a JSON answer begins."""
         named = {"model": self.model, "version": self.version, "run": self.run_id, "mode": "eval"}
@@ -51,6 +52,7 @@ class Catalogue:
         self._database, self._gone = database, gone
         self._models: Readings[tuple[str, str], ModelRecord] = Readings(LARGEST)
         self._files: Readings[tuple[str, str], Mapping[str, StoredFile]] = Readings(LARGEST)
+        self._served: dict[tuple[str, str, int, str], Served] = {}
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="catalogue", daemon=True)
 
@@ -70,7 +72,13 @@ class Catalogue:
         files = self._files.get((project, run_id)) if run_id is not None else None
         if number is None or run_id is None or files is None:
             return None
-        return Served(project, run_id, name, number, files)
+        key = (project, name, number, run_id)
+        served = self._served.get(key)
+        if served is None or served.files is not files:
+            if len(self._served) >= LARGEST:
+                self._served.clear()
+            served = self._served[key] = Served(project, run_id, name, number, files)
+        return served
 
     def find_run(self, project: str, run_id: str) -> Served | None:
         files = self._files.get((project, run_id))
@@ -150,8 +158,7 @@ class Catalogue:
 def _number(record: ModelRecord, alias: str | None) -> int | None:
     if alias is not None:
         return record.aliases.get(alias)
-    newest = max(record.versions, default=None)
-    return record.aliases.get(SERVING, newest)
+    return record.aliases.get(SERVING, record.newest)
 
 
 def _missing(name: str, version: int | None, alias: str | None) -> NotFound:

@@ -11,16 +11,14 @@ from pydantic import ValidationError
 from app.domain.data.encoder import Encoder
 from app.domain.data.pictures import array_features, picture_features
 from app.domain.data.preprocessing import Preprocessing
-from app.domain.data.raw import InputReport, InputReporter, RawRows
+from app.domain.data.raw import NOTHING_TO_REPORT, InputReport, InputReporter, RawRows
 from app.domain.data.rows import RowReader
 from app.domain.inference.frozen import FrozenNetwork
 from app.errors import Damaged, InvalidRows
 from app.serving.printing import Printer
 
-NOTHING_TO_REPORT = InputReport({}, {}, {})
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """Rows to be answered: of a table in raw units (`raw`), or pictures as a network takes them (`features`)."""
 
@@ -33,7 +31,7 @@ class Question:
         return 0 if self.features is None else len(self.features)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answers:
     """`values` is float32 [n, classes] of probabilities, or [n, 1] in the target's own units."""
 
@@ -113,23 +111,23 @@ class Predictor:
         """What `answer` would say to each, all of them in one go: a failure is of its own question alone."""
         if len(questions) == 1:
             return [self._answer_or_failure(questions[0])]
-        raws = [question.raw for question in questions if question.raw is not None]
         try:
-            if len(raws) == len(questions):
-                numbers, codes = (np.concatenate([getattr(raw, name) for raw in raws]) for name in ("numbers", "codes"))
-                values = self.network.answer(self._encoder.encode(numbers, codes))
-                as_trained = not any(raw.unseen for raw in raws) and self._reporter.is_as_trained(numbers, codes)
+            raws = [question.raw for question in questions if question.raw is not None]
+            if len(raws) < len(questions):
+                features = np.concatenate([self.features_of(question) for question in questions])
+                reports = [NOTHING_TO_REPORT] * len(questions)
             else:
-                values = self.network.answer(np.concatenate([self.features_of(question) for question in questions]))
-                as_trained = False
+                numbers = np.concatenate([raw.numbers for raw in raws])
+                codes = np.concatenate([raw.codes for raw in raws])
+                features = self._encoder.encode(numbers, codes)
+                reports = self._reporter.reports(raws, numbers, codes)
+            values = self.network.answer(features)
         except InvalidRows:
             return [self._answer_or_failure(question) for question in questions]
         answers: list[Answers | InvalidRows] = []
         start = 0
-        for question in questions:
+        for question, report in zip(questions, reports, strict=True):
             end = start + len(question)
-            nothing = as_trained or question.raw is None
-            report = NOTHING_TO_REPORT if nothing or question.raw is None else self._reporter.report(question.raw)
             answers.append(Answers(values[start:end], report))
             start = end
         return answers

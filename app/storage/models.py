@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -17,12 +18,17 @@ from app.storage.model_tables import AliasRow, ModelRow, VersionRow
 from app.storage.tables import ArtifactRow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelRecord:
     """A model as serving needs it: the run of each version, and the version of each alias."""
 
     versions: dict[int, str]
     aliases: dict[str, int]
+
+    @cached_property
+    def newest(self) -> int | None:
+        """The highest version that there is."""
+        return max(self.versions, default=None)
 
 
 def add_version(session: Session, project: str, name: str, run_id: str) -> int:

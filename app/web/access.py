@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import DropnormError, Unauthenticated, UnsupportedType, shown
 from app.serving.keyring import Keyring
@@ -18,10 +18,14 @@ from app.web import scopes
 from app.web.bodies import Bodies, Body, BodyLimits, too_large
 from app.web.callers import Callers
 from app.web.errors import answer_of, problem, unexpected
-from app.web.outgoing import Outgoing
+from app.web.outgoing import HEADERS_BY_NAME, Exchange, exchange_of
 from app.web.traffic import Traffic, TrafficLimits
 
 UPLOADS = "/api/v1/datasets"
+BODY = "dropnorm.body"
+"""In a scope: the whole body, where it had come with the headers."""
+MOST_HOSTS = 100
+"""Spellings of the hosts that are known, with a port or without, that are remembered as such."""
 Headers = dict[bytes, bytes]
 
 
@@ -39,6 +43,7 @@ class Access:
 
     def __init__(self, app: ASGIApp, keyring: Keyring | None, rules: Rules) -> None:
         self.app, self._hosts = app, rules.hosts
+        self._known_hosts: set[bytes] = set()
         self._callers = Callers(keyring)
         self._traffic = Traffic(rules.traffic)
         self._bodies = Bodies(rules.bodies)
@@ -52,81 +57,106 @@ class Access:
             # Nothing here speaks anything else.
             await send({"type": "websocket.close"})
             return
-        outgoing = Outgoing(send)
-        # Of a header that stands twice, the first.
+        exchange = exchange_of(scope, send)
         headers: Headers = dict(reversed(scope["headers"]))
-        if not self._known(headers.get(b"host", b"").decode("latin-1")):
+        scope[HEADERS_BY_NAME] = headers
+        if not self._known(headers.get(b"host", b"")):
             refusal = problem(400, "host_not_allowed", "this service does not answer under that Host")
-            await refusal(scope, receive, outgoing.send)
+            await refusal(scope, receive, exchange.send)
         elif b"origin" in headers and not _same_origin(headers):
             refusal = problem(403, "origin_not_allowed", "pages of another origin may not call this service")
-            await refusal(scope, receive, outgoing.send)
+            await refusal(scope, receive, exchange.send)
         else:
-            await self._answered(scope, headers, receive, outgoing)
+            await self._answered(scope, headers, receive, exchange)
 
-    async def _answered(self, scope: Scope, headers: Headers, receive: Receive, outgoing: Outgoing) -> None:
+    async def _answered(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange) -> None:
         """Answers whatever comes of the request, failures too."""
         try:
-            await self._admitted(scope, headers, receive, outgoing)
+            await self._admitted(scope, headers, receive, exchange)
         except DropnormError as error:
-            if outgoing.started:
+            if exchange.started:
                 raise
-            await answer_of(error)(scope, receive, outgoing.send)
+            await answer_of(error)(scope, receive, exchange.send)
         except Exception:
-            if not outgoing.started:
-                await unexpected()(scope, receive, outgoing.send)
+            if not exchange.started:
+                await unexpected()(scope, receive, exchange.send)
             # Whatever stands around this logs it.
             raise
         except asyncio.CancelledError:
             principal: Principal | None = scope.get("principal")
             if principal is None or self._callers.holds(principal):
                 raise
-            await self._cut_off(scope, receive, outgoing)
+            await self._cut_off(scope, receive, exchange)
 
-    async def _admitted(self, scope: Scope, headers: Headers, receive: Receive, outgoing: Outgoing) -> None:
+    async def _admitted(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange) -> None:
         """Raises what refuses the request."""
         wanted = scopes.needed(scope["method"], scope["path"])
         authorization = headers.get(b"authorization", b"").decode("latin-1")
-        principal = await self._callers.admit(scope, wanted, authorization)
+        principal = self._callers.known(scope, wanted, authorization)
+        if principal is None:
+            principal = await self._callers.admit(scope, wanted, authorization)
         inner = scope
         if scope["method"] == "HEAD":
             # The server leaves the body out by the scope that it made itself.
             inner = {**scope, "method": "GET"}
         if wanted is None:
             # Health and documentation are answered whatever else is asked for; they take no body.
-            await self.app(inner, receive, outgoing.send)
+            await self.app(inner, receive, exchange.send)
             return
-        request = self._traffic.begin(principal.key_id, outgoing)
+        request = self._traffic.begin(principal.key_id, exchange)
         try:
             if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
-                await self.app(inner, receive, outgoing.send)
+                await self.app(inner, receive, exchange.send)
                 return
             streams = _check_body(scope, headers, self._bodies.limits)
+            whole = exchange.whole_body() if wanted == scopes.PREDICT else None
+            if whole is not None:
+                await self._with_whole_body(inner, whole, receive, exchange)
+                return
             with self._traffic.upload(principal.project) if streams else nullcontext():
                 request.body = body = self._bodies.begin(receive, streams=streams)
-                await self._with_body(inner, body, outgoing)
+                await self._with_body(inner, body, exchange)
         finally:
             self._traffic.end(request)
 
-    async def _with_body(self, scope: Scope, body: Body, outgoing: Outgoing) -> None:
+    async def _with_whole_body(self, scope: Scope, whole: bytes, receive: Receive, exchange: Exchange) -> None:
+        """Where all of it has come with the headers, nothing is to be waited for."""
+        if len(whole) > self._bodies.limits.body_bytes:
+            raise too_large(self._bodies.limits.body_bytes)
+        self._bodies.take(len(whole))
         try:
-            await self.app(scope, body.receive, outgoing.send)
+            scope[BODY] = whole
+            await self.app(scope, _once(whole, receive), exchange.send)
+        finally:
+            self._bodies.held_bytes -= len(whole)
+
+    async def _with_body(self, scope: Scope, body: Body, exchange: Exchange) -> None:
+        try:
+            await self.app(scope, body.receive, exchange.send)
         finally:
             body.close()
 
-    def _known(self, host: str) -> bool:
+    def _known(self, host: bytes) -> bool:
+        if host in self._known_hosts:
+            return True
+        known = self._may_be_asked(host.decode("latin-1"))
+        if known and len(self._known_hosts) < MOST_HOSTS:
+            self._known_hosts.add(host)
+        return known
+
+    def _may_be_asked(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         return "*" in self._hosts or name.lower() in self._hosts
 
-    async def _cut_off(self, scope: Scope, receive: Receive, outgoing: Outgoing) -> None:
+    async def _cut_off(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
         """Ends what a key had asked for that holds no more."""
-        if not outgoing.started:
+        if not exchange.started:
             gone = Unauthenticated("this key was revoked", code="key_unknown")
-            await answer_of(gone)(scope, receive, outgoing.send)
+            await answer_of(gone)(scope, receive, exchange.send)
             return
         with suppress(RuntimeError):
             # A length that was promised is not kept: then the server ends the connection.
-            await outgoing.send({"type": "http.response.body", "body": b"", "more_body": False})
+            await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _check_body(scope: Scope, headers: Headers, limits: BodyLimits) -> bool:
@@ -146,6 +176,16 @@ def _check_body(scope: Scope, headers: Headers, limits: BodyLimits) -> bool:
             code="encoding_unsupported",
         )
     return bool(streams)
+
+
+def _once(whole: bytes, receive: Receive) -> Receive:
+    """Receives `whole`, and then what the server tells."""
+    waiting: list[Message] = [{"type": "http.request", "body": whole, "more_body": False}]
+
+    async def received() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return received
 
 
 def _same_origin(headers: Headers) -> bool:

@@ -38,21 +38,22 @@ class Callers:
         Raises `Unauthenticated`, `Forbidden`, `NotFound` for what is of the whole service alone, and `Unavailable`
         where the database cannot be asked about a key.
         """
+        principal = self.known(scope, wanted, authorization)
+        if principal is not None:
+            return principal
+        assert self._keyring is not None
+        principal = await self._ask(self._keyring, digest_of(_secret(authorization)))
+        if principal is None:
+            raise Unauthenticated("this key is unknown, revoked or expired", code="key_unknown")
+        return _let_in(scope, principal, wanted or "")
+
+    def known(self, scope: Scope, wanted: str | None, authorization: str) -> Principal | None:
+        """As `admit`, without asking anybody: None for a key that nobody here knows."""
         if self._keyring is None or wanted is None:
             scope["principal"] = ANYBODY
             return ANYBODY
-        digest = digest_of(_secret(authorization))
-        principal = self._keyring.find(digest) or await self._ask(self._keyring, digest)
-        if principal is None:
-            raise Unauthenticated("this key is unknown, revoked or expired", code="key_unknown")
-        # Also told of what is refused below.
-        scope["principal"] = principal
-        if scope["path"] in scopes.OPERATORS and principal.project != DEFAULT_PROJECT:
-            raise NotFound("there is nothing at this path", code="path_not_found")
-        if not principal.may(wanted):
-            has = ", ".join(scope for scope in SCOPES if scope in principal.scopes)
-            raise Forbidden(f"this needs a key with the scope {wanted}; the key has {has}", code="scope_missing")
-        return principal
+        principal = self._keyring.find(digest_of(_secret(authorization)))
+        return None if principal is None else _let_in(scope, principal, wanted)
 
     def holds(self, principal: Principal) -> bool:
         """Whether the key of somebody who was let in holds still."""
@@ -89,6 +90,17 @@ class Callers:
             # From here on whoever comes is too late for this read, and waits for the next one.
             self._next, self._asked_at = None, loop.time()
             await loop.run_in_executor(self._thread, keyring.refresh)
+
+
+def _let_in(scope: Scope, principal: Principal, wanted: str) -> Principal:
+    # Also told of what is refused below.
+    scope["principal"] = principal
+    if scope["path"] in scopes.OPERATORS and principal.project != DEFAULT_PROJECT:
+        raise NotFound("there is nothing at this path", code="path_not_found")
+    if not principal.may(wanted):
+        has = ", ".join(scope for scope in SCOPES if scope in principal.scopes)
+        raise Forbidden(f"this needs a key with the scope {wanted}; the key has {has}", code="scope_missing")
+    return principal
 
 
 def _secret(authorization: str) -> str:

@@ -7,9 +7,11 @@ import socket
 from functools import cache
 
 from orjson import dumps
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.web.context import Context
+from app.web.wire import Wire
 
 HEADER_SECONDS = 10.0
 """From a connection's beginning, or a request's first byte, until its headers are whole; and for what comes of a body
@@ -25,6 +27,16 @@ PROBLEMS = {
     431: ("Request Header Fields Too Large", "headers_too_large", f"the headers are larger than {HEADER_BYTES} bytes"),
     503: ("Service Unavailable", "overloaded", "too many connections are open; try again soon"),
 }
+
+
+class _Nowhere(list[tuple[bytes, bytes]]):
+    """Takes headers and keeps none."""
+
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        """Forgets it."""
+
+
+_NOWHERE = _Nowhere()
 
 
 @cache
@@ -61,24 +73,25 @@ class Connection(HttpToolsProtocol):
         self._fruitless_bytes = 0 if self._got_on else self._fruitless_bytes + len(data)
         if self._fruitless_bytes > HEADER_BYTES:
             self._refuse(431)
-        elif self.cycle is None or self.cycle.response_complete:
+        elif self._in_headers or self.cycle is None or self.cycle.response_complete:
             # The server stopped its own clock at the first byte, whether or not a request has begun with it.
             self._wait()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_headers = self._in_message = True
-        self._wait()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # What stands behind a body would else become a header of the request, and be kept without end.
-        if self._in_headers:
-            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_headers, self._got_on = False, True
-        self._wait_no_more()
+        if self._timer is not None:
+            self._wait_no_more()
         super().on_headers_complete()
+        # What stands behind a body would else become a header of the request, and be kept without end.
+        self.headers = _NOWHERE
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.scope["extensions"] = {Wire.NAME: Wire(cycle)}  # type: ignore[dict-item]
+        super()._start_asgi_task(cycle, app)
 
     def on_chunk_header(self) -> None:
         self._got_on = True

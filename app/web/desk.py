@@ -4,7 +4,7 @@ Lives on one event loop. Small work is done there, in micro-batches; large work 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
@@ -30,6 +30,19 @@ class Desk:
         self.context = context
         self._batcher = Batcher(lambda questions, rows, seconds: None)
 
+    def find(
+        self, project: str, name: str, *, version: int | None = None, alias: str | None = None
+    ) -> tuple[Served, Predictor] | None:
+        """As `model`, as far as is known here and in memory."""
+        served = self.context.catalogue.find(project, name, version=version, alias=alias)
+        if served is None:
+            return None
+        predictor = self.context.registry.find(served.run_id)
+        if predictor is None:
+            return None
+        self.context.metrics.looked_up(found=True)
+        return served, predictor
+
     async def model(
         self, project: str, name: str, *, version: int | None = None, alias: str | None = None
     ) -> tuple[Served, Predictor]:
@@ -37,12 +50,15 @@ class Desk:
 
         Raises `NotFound`, and `Damaged` for files that are not as recorded.
         """
+        found = self.find(project, name, version=version, alias=alias)
+        if found is not None:
+            return found
         catalogue = self.context.catalogue
         served = catalogue.find(project, name, version=version, alias=alias)
         if served is None:
             # A thread of the pool that all share: those that answer may all be busy.
             served = await asyncio.to_thread(partial(catalogue.learn, project, name, version=version, alias=alias))
-        return served, self._loaded(served) or await self._load(served)
+        return served, await self._loaded(served)
 
     async def model_of_run(self, project: str, run_id: str) -> tuple[Served, Predictor]:
         """What answers for a run asked directly. Raises as `model` does."""
@@ -50,7 +66,7 @@ class Desk:
         served = catalogue.find_run(project, run_id)
         if served is None:
             served = await asyncio.to_thread(partial(catalogue.learn_run, project, run_id))
-        return served, self._loaded(served) or await self._load(served)
+        return served, await self._loaded(served)
 
     async def run(self, work: Callable[[], Answer], *, here: bool) -> Answer:
         """What `work` answers: on this event loop (`here`), or from a thread of those that answer."""
@@ -75,10 +91,9 @@ class Desk:
             return await self._batcher.ask(predictor, question, calibrated=options.calibrated)
         return await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)
 
-    def _loaded(self, served: Served) -> Predictor | None:
+    async def _loaded(self, served: Served) -> Predictor:
         predictor = self.context.registry.find(served.run_id)
         self.context.metrics.looked_up(found=predictor is not None)
-        return predictor
-
-    def _load(self, served: Served) -> Awaitable[Predictor]:
-        return asyncio.to_thread(self.context.registry.load, served)
+        if predictor is not None:
+            return predictor
+        return await asyncio.to_thread(self.context.registry.load, served)

@@ -9,7 +9,8 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.web.observation import EXCHANGE
+from app.web.access import BODY
+from app.web.outgoing import EXCHANGE, exchange_of
 
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 GONE = 499
@@ -56,23 +57,21 @@ async def _answered(endpoint: Endpoint, scope: Scope, receive: Receive, send: Se
         await send({"type": "http.response.body", "body": b""})
 
 
-async def whole_body(receive: Receive) -> bytes:
+async def whole_body(scope: Scope, receive: Receive) -> bytes:
     """The body of a request. Raises `ClientDisconnect` where the client leaves before all of it has come."""
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
+    body: bytes | None = scope.get(BODY)
+    if body is not None:
         return body
     parts = []
-    while message["type"] == "http.request":
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
-        message = await receive()
-    raise ClientDisconnect
 
 
-async def respond(send: Send, body: bytes, media_type: bytes = b"application/json", status: int = 200) -> None:
-    """One whole answer."""
-    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def respond(scope: Scope, send: Send, body: bytes, media_type: bytes = b"application/json") -> None:
+    """One whole answer of success."""
+    await exchange_of(scope, send).answer(body, media_type)

@@ -15,6 +15,9 @@ SMALL_BYTES = 1 << 20
 """A parser keeps room for the largest body that it ever read: larger ones get one of their own."""
 
 
+_LARGEST_SQUARES = FLOAT32_MAX**2
+
+
 class JsonRows:
     """Not to be shared between threads, but for `document`."""
 
@@ -38,7 +41,7 @@ class JsonRows:
 
 def _numbers(parser: Parser, body: bytes, width: int) -> NDArray[np.float64] | None:
     document = parser.parse(body)
-    if not isinstance(document, Object) or list(document.keys()) != ["instances"]:
+    if not isinstance(document, Object) or len(document) != 1:
         return None
     rows = document["instances"]
     # A buffer is flat, so that rows of other lengths, or within rows, would pass unseen.
@@ -48,7 +51,8 @@ def _numbers(parser: Parser, body: bytes, width: int) -> NDArray[np.float64] | N
         if not isinstance(row, Array) or len(row) != width:
             return None
     numbers = np.frombuffer(rows.as_buffer(of_type="d"), np.float64)
-    if not len(numbers) or not np.abs(numbers).max() <= FLOAT32_MAX:
+    # No square is larger than the sum of all: one look for what most often holds. The sum may be infinite.
+    if not len(numbers) or not numbers.dot(numbers) <= _LARGEST_SQUARES:
         return None
     return numbers.reshape(-1, width)
 

@@ -10,39 +10,18 @@ import secrets
 import time
 from collections.abc import Mapping
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.logs import request_id
-from app.tracing import RequestSpan, Tracing
+from app.tracing import Tracing
 from app.web.access_log import LONGEST_PATH, AccessLog, Record
 from app.web.metrics import Metrics
+from app.web.outgoing import EXCHANGE, Exchange
 
-EXCHANGE = "dropnorm.exchange"
 UNKNOWN = "unknown"
 GONE, FAILED = 499, 500
 _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOG = logging.getLogger("dropnorm.web")
-
-
-class Exchange:
-    """One request and what was answered so far. `scope` is the innermost one that it came to."""
-
-    __slots__ = ("_send", "bytes_sent", "complete", "id", "scope", "span", "status")
-
-    def __init__(self, scope: Scope, send: Send, id: str) -> None:
-        self.scope, self._send, self.id = scope, send, id
-        self.status = self.bytes_sent = 0
-        self.complete = False
-        self.span: RequestSpan | None = None
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self.id.encode())]
-        elif message["type"] == "http.response.body":
-            self.bytes_sent += len(message.get("body", b""))
-            self.complete = not message.get("more_body", False)
-        await self._send(message)
 
 
 class Inside:

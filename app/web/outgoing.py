@@ -1,7 +1,13 @@
 """What goes out: every answer with headers that keep browsers from doing more with it than was meant."""
 
-from starlette.types import Message, Send
+from starlette.types import Message, Scope, Send
 
+from app.tracing import RequestSpan
+from app.web.wire import Wire
+
+EXCHANGE = "dropnorm.exchange"
+HEADERS_BY_NAME = "dropnorm.headers"
+"""In a scope: the request's headers by name; of one that stands twice, the first."""
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -14,26 +20,54 @@ HEADERS = (
 """On every answer that does not say otherwise of itself."""
 PIECE_BYTES = 256 << 10
 NAMES = frozenset(name for name, _ in HEADERS)
+_LINES = b"".join(b"%b: %b\r\n" % header for header in HEADERS)
 
 
-class Outgoing:
-    """One answer; `started` once it has begun."""
+class Exchange:
+    """One request and what was answered so far. `scope` is the innermost one that it came to.
 
-    __slots__ = ("_send", "started")
+    Put into the scope (`EXCHANGE`) by the outermost layer, so that all of them send through one.
+    """
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.started = send, False
+    __slots__ = ("_send", "_wire", "bytes_sent", "complete", "id", "scope", "span", "started", "status")
+
+    def __init__(self, scope: Scope, send: Send, id: str) -> None:
+        self.scope, self._send, self.id = scope, send, id
+        self._wire: Wire | None = scope.get("extensions", {}).get(Wire.NAME)
+        self.status = self.bytes_sent = 0
+        self.started = self.complete = False
+        self.span: RequestSpan | None = None
 
     async def send(self, message: Message) -> None:
+        """Sends on a part of the answer: headers with those that every answer has, a body in pieces."""
         if message["type"] == "http.response.start":
-            self.started = True
+            self.status, self.started = message["status"], True
             given = message.get("headers", ())
             said = NAMES.intersection([name for name, _ in given])
-            message["headers"] = [*given, *(HEADERS if not said else [one for one in HEADERS if one[0] not in said])]
-        elif len(message.get("body", b"")) > PIECE_BYTES:
-            await self._send_in_pieces(message)
-            return
+            added = HEADERS if not said else [header for header in HEADERS if header[0] not in said]
+            message["headers"] = [*given, *added, (b"x-request-id", self.id.encode())]
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            self.bytes_sent += len(body)
+            self.complete = not message.get("more_body", False)
+            if len(body) > PIECE_BYTES:
+                await self._send_in_pieces(message)
+                return
         await self._send(message)
+
+    def whole_body(self) -> bytes | None:
+        """The request's body where all of it has come; it is not to be received any more then."""
+        return None if self._wire is None else self._wire.body()
+
+    async def answer(self, body: bytes, media_type: bytes) -> None:
+        """One whole answer of success, written in one go where the server can do that."""
+        lines = b"content-type: %b\r\n%bx-request-id: %b\r\n" % (media_type, _LINES, self.id.encode())
+        if self._wire is not None and len(body) <= PIECE_BYTES and self._wire.answer(lines, body):
+            self.status, self.started, self.complete, self.bytes_sent = 200, True, True, len(body)
+            return
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
 
     async def _send_in_pieces(self, message: Message) -> None:
         """So that the server waits for whoever reads, and the request is not over before its answer has gone."""
@@ -42,3 +76,11 @@ class Outgoing:
             piece = bytes(body[start : start + PIECE_BYTES])
             last = start + PIECE_BYTES >= len(body)
             await self._send({"type": "http.response.body", "body": piece, "more_body": more or not last})
+
+
+def exchange_of(scope: Scope, send: Send) -> Exchange:
+    """The exchange that a request is part of; a new one where nothing around has made it."""
+    found: Exchange | None = scope.get(EXCHANGE)
+    if found is None:
+        found = scope[EXCHANGE] = Exchange(scope, send, "-")
+    return found

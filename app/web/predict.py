@@ -13,25 +13,28 @@ from app.serving.predictor import Predictor
 from app.web.desk import Desk
 from app.web.hot import Endpoint, respond, whole_body
 from app.web.json_rows import JsonRows
+from app.web.outgoing import HEADERS_BY_NAME as HEADERS
 from app.web.predict_answers import csv_of, json_of
 from app.web.predict_inputs import Sent, is_small, pictures_of_form, read
 from app.web.predict_json import QUICK_BYTES, rows_of_numbers
 from app.web.predict_options import options_of
 
 Names = Mapping[str, str]
-Named = Callable[[str, Names], Awaitable[tuple[Served, Predictor]]]
+Find = Callable[[str, Names], tuple[Served, Predictor] | None]
+Learn = Callable[[str, Names], Awaitable[tuple[Served, Predictor]]]
 """Of the caller's project, and the names in the path."""
 
 
 class Predict:
-    """One prediction endpoint. `named` finds what answers."""
+    """One prediction endpoint. `find` looks for what answers in memory, `learn` asks the database too."""
 
-    def __init__(self, desk: Desk, named: Named) -> None:
-        self._desk, self._named, self._rows = desk, named, JsonRows()
+    def __init__(self, desk: Desk, find: Find, learn: Learn) -> None:
+        self._desk, self._find, self._learn, self._rows = desk, find, learn, JsonRows()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        served, predictor = await self._named(scope["principal"].project, scope["path_params"])
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        project, names = scope["principal"].project, scope["path_params"]
+        served, predictor = self._find(project, names) or await self._learn(project, names)
+        headers: dict[bytes, bytes] = scope.get(HEADERS) or dict(reversed(scope["headers"]))
         sent = await _sent(scope, headers, receive)
         limits = self._desk.context.limits
         numbers = None
@@ -43,9 +46,9 @@ class Predict:
             question, options = numbers, sent.options
         answers = await self._desk.answer(served, predictor, question, options)
         if headers.get(b"accept", b"").startswith(b"text/csv"):
-            await respond(send, csv_of(predictor, answers, options), b"text/csv; charset=utf-8")
+            await respond(scope, send, csv_of(predictor, answers, options), b"text/csv; charset=utf-8")
         else:
-            await respond(send, json_of(served, predictor, answers, options))
+            await respond(scope, send, json_of(served, predictor, answers, options))
 
 
 async def _sent(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Sent:
@@ -55,7 +58,7 @@ async def _sent(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) 
     if media_type == "multipart/form-data":
         pictures = await pictures_of_form(Request(scope, receive))
         return Sent(media_type, b"", pictures, options_of(scope["query_string"]))
-    return Sent(media_type, await whole_body(receive), [], options_of(scope["query_string"]))
+    return Sent(media_type, await whole_body(scope, receive), [], options_of(scope["query_string"]))
 
 
 class Predictions:
@@ -63,12 +66,26 @@ class Predictions:
 
     def __init__(self, desk: Desk, prefix: str) -> None:
         self.prefix = f"{prefix}/"
-        self._by_name = Predict(desk, lambda project, names: desk.model(project, names["name"]))
-        self._by_version = Predict(
-            desk, lambda project, names: desk.model(project, names["name"], version=_number(names["number"]))
+        self._by_name = Predict(
+            desk,
+            lambda project, names: desk.find(project, names["name"]),
+            lambda project, names: desk.model(project, names["name"]),
         )
-        self._by_alias = Predict(desk, lambda project, names: desk.model(project, names["name"], alias=names["alias"]))
-        self._by_run = Predict(desk, lambda project, names: desk.model_of_run(project, names["run_id"]))
+        self._by_version = Predict(
+            desk,
+            lambda project, names: desk.find(project, names["name"], version=_number(names["number"])),
+            lambda project, names: desk.model(project, names["name"], version=_number(names["number"])),
+        )
+        self._by_alias = Predict(
+            desk,
+            lambda project, names: desk.find(project, names["name"], alias=names["alias"]),
+            lambda project, names: desk.model(project, names["name"], alias=names["alias"]),
+        )
+        self._by_run = Predict(
+            desk,
+            lambda project, names: None,
+            lambda project, names: desk.model_of_run(project, names["run_id"]),
+        )
         self.templates: Mapping[Endpoint, str] = {
             self._by_name: f"{prefix}/models/{{name}}/predict",
             self._by_version: f"{prefix}/models/{{name}}/versions/{{number}}/predict",
@@ -78,23 +95,20 @@ class Predictions:
 
     def find(self, scope: Scope) -> Endpoint | None:
         """The endpoint of a POST to one of the paths."""
-        path = scope["path"]
-        if scope["method"] != "POST" or not path.endswith("/predict"):
+        parts = scope["path"][len(self.prefix) :].split("/")
+        if parts[-1] != "predict" or scope["method"] != "POST" or "" in parts:
             return None
-        match path[len(self.prefix) :].split("/"):
-            case ["models", name, "predict"] if name:
-                scope["path_params"] = {"name": name}
-                return self._by_name
-            case ["models", name, "versions", number, "predict"] if name and number:
-                scope["path_params"] = {"name": name, "number": number}
-                return self._by_version
-            case ["models", name, "aliases", alias, "predict"] if name and alias:
-                scope["path_params"] = {"name": name, "alias": alias}
-                return self._by_alias
-            case ["runs", run_id, "predict"] if run_id:
-                scope["path_params"] = {"run_id": run_id}
-                return self._by_run
-        return None
+        if len(parts) == 3 and parts[0] == "models":
+            scope["path_params"] = {"name": parts[1]}
+            return self._by_name
+        if len(parts) == 3 and parts[0] == "runs":
+            scope["path_params"] = {"run_id": parts[1]}
+            return self._by_run
+        if len(parts) != 5 or parts[0] != "models" or parts[2] not in ("versions", "aliases"):
+            return None
+        by_version = parts[2] == "versions"
+        scope["path_params"] = {"name": parts[1], "number" if by_version else "alias": parts[3]}
+        return self._by_version if by_version else self._by_alias
 
     def routes(self) -> list[Route]:
         """The same as the framework's routes, which tell what else is asked of these paths that it is not possible."""

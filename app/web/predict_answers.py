@@ -2,9 +2,9 @@
 
 from orjson import dumps
 
-from app.domain.data.raw import InputReport
+from app.domain.data.raw import NOTHING_TO_REPORT, InputReport
 from app.serving.catalogue import Served
-from app.serving.predictor import NOTHING_TO_REPORT, Answers, Predictor
+from app.serving.predictor import Answers, Predictor
 from app.web.predict_options import Options
 from app.web.tables import csv_text
 

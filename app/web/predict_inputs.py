@@ -32,7 +32,7 @@ SMALL_BYTES = {
 SMALL_PIXELS = 40_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """A body that was received whole (or the pictures of a form), and how it is to be answered."""
 

@@ -5,6 +5,7 @@ OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 OPEN_FOLDER = "/docs/assets/"
 OPERATORS = frozenset({"/metrics"})
 """Of the whole service and not of one project: for keys of the project `default` alone."""
+PREDICT = "predict"
 READING = frozenset({"GET", "HEAD"})
 _KEYS = "/api/v1/keys"
 _PREDICTING = ("/api/v1/models/", "/api/v1/runs/")
@@ -17,5 +18,5 @@ def needed(method: str, path: str) -> str | None:
     if path == _KEYS or path.startswith(_KEYS + "/"):
         return "admin"
     if method == "POST" and path.endswith("/predict") and path.startswith(_PREDICTING):
-        return "predict"
+        return PREDICT
     return "read" if method in READING else "train"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.errors import QuotaExceeded
 from app.web.bodies import Body
-from app.web.outgoing import Outgoing
+from app.web.outgoing import Exchange
 
 Owner = str | None
 MOST_BUCKETS = 10_000
@@ -26,10 +26,10 @@ class TrafficLimits:
 class Underway:
     """One request that is being answered: its owner, its task, and how far it is."""
 
-    __slots__ = ("body", "outgoing", "owner", "task")
+    __slots__ = ("body", "exchange", "owner", "task")
 
-    def __init__(self, owner: Owner, task: "asyncio.Task[object] | None", outgoing: Outgoing) -> None:
-        self.owner, self.task, self.outgoing = owner, task, outgoing
+    def __init__(self, owner: Owner, task: "asyncio.Task[object] | None", exchange: Exchange) -> None:
+        self.owner, self.task, self.exchange = owner, task, exchange
         self.body: Body | None = None
 
     def cut_off(self) -> None:
@@ -38,7 +38,7 @@ class Underway:
         What lies between is work in a thread, which would go on without anybody who ends its transaction: it ends by
         itself, within moments.
         """
-        if self.task is not None and (self.outgoing.started or (self.body is not None and not self.body.whole)):
+        if self.task is not None and (self.exchange.started or (self.body is not None and not self.body.whole)):
             self.task.cancel()
 
 
@@ -51,7 +51,7 @@ class Traffic:
         self._uploading: dict[str, int] = {}
         self._buckets: dict[Owner, tuple[float, float]] = {}
 
-    def begin(self, owner: Owner, outgoing: Outgoing) -> Underway:
+    def begin(self, owner: Owner, exchange: Exchange) -> Underway:
         """One request more of `owner`; must be ended. Raises `QuotaExceeded` where it is one too many."""
         self._spend(owner)
         others = self._underway.setdefault(owner, set())
@@ -60,7 +60,7 @@ class Traffic:
                 f"{len(others)} requests of this key are being answered, which is as many as may be at once",
                 code="too_many_at_once",
             )
-        request = Underway(owner, asyncio.current_task(), outgoing)
+        request = Underway(owner, asyncio.current_task(), exchange)
         others.add(request)
         return request
 

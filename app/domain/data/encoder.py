@@ -1,5 +1,7 @@
 """Raw rows → network input: the one function that training and serving share."""
 
+from contextlib import nullcontext
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,7 @@ FARTHEST = 1e6
 No training row is cut: among n values none lies farther than √(n - 1) deviations from their mean (Samuelson 1968).
 """
 _NOWHERE = -1
+_LEAST_DEVIATION = 1e-200
 
 
 class Encoder:
@@ -49,9 +52,12 @@ class Encoder:
 
     def _encode_scaled(self, numbers: NDArray[np.float64], encoded: NDArray[np.float32]) -> None:
         values = expanded(numbers, self._dates)
-        with np.errstate(over="ignore"):
-            scaled = (np.where(np.isnan(values), self._fills, values) - self._means) / self._deviations
-        encoded[:, self._scaled_places] = np.clip(scaled, -FARTHEST, FARTHEST)
+        missing = np.isnan(values)
+        scaled = (np.where(missing, self._fills, values) if missing.any() else values) - self._means
+        with np.errstate(over="ignore") if self._may_overflow else nullcontext():
+            scaled /= self._deviations
+        np.minimum(np.maximum(scaled, -FARTHEST, out=scaled), FARTHEST, out=scaled)
+        encoded[:, self._scaled_places] = scaled
         if len(self._indicated):
             encoded[:, self._indicator_places] = np.isnan(numbers[:, self._indicated])
 
@@ -76,6 +82,8 @@ class Encoder:
         self._means = np.array([scale.mean for scale in scales])
         self._deviations = np.array([scale.deviation for scale in scales])
         self._fills = np.array(fills)
+        # Of what is within float32, only a quotient by next to nothing leaves float64.
+        self._may_overflow = bool((self._deviations < _LEAST_DEVIATION).any())
         self._indicated = _indices([i for i, feature in enumerate(features) if feature.indicator])
         self._indicator_places = _indices([_last(f, first) for f in features if f.indicator])
 
@@ -89,7 +97,7 @@ class Encoder:
 
 def expanded(numbers: NDArray[np.float64], dates: NDArray[np.intp]) -> NDArray[np.float64]:
     """`numbers` [n, p], held within float32, with the year, month and weekday of the columns `dates` behind them."""
-    held = np.clip(numbers, -FLOAT32_MAX, FLOAT32_MAX)
+    held = np.minimum(np.maximum(numbers, -FLOAT32_MAX), FLOAT32_MAX)
     return np.concatenate([held, date_parts(held[:, dates])], axis=1) if len(dates) else held
 
 

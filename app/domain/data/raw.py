@@ -1,6 +1,6 @@
 """Rows in raw units, before they are encoded, and what can be said of them beside a model's training rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -16,7 +16,7 @@ MOST_UNSEEN_VALUES = 20
 _CHUNK_VALUES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawRows:
     """`numbers` is float64 [n, scaled columns], NaN for missing; `codes` is int32 [n, categorical columns].
 
@@ -41,6 +41,12 @@ class InputReport:
     out_of_range: dict[str, int]
 
 
+NOTHING_TO_REPORT = InputReport({}, {}, {})
+"""One for all: its counts are never written to."""
+_FEW_ROWS = 256
+"""Up to which what is odd is looked at one by one: most often there is nothing, or a value or two."""
+
+
 class InputReporter:
     """Reports on rows for one `Preprocessing` of a table; built once, used for every request."""
 
@@ -56,21 +62,36 @@ class InputReporter:
 
         At most `MOST_UNSEEN_VALUES` distinct values a column are named, the most frequent first.
         """
-        if not raw.unseen and self.is_as_trained(raw.numbers, raw.codes):
-            return InputReport({}, {}, {})
+        return self.reports([raw], raw.numbers, raw.codes)[0]
+
+    def reports(
+        self, raws: Sequence[RawRows], numbers: NDArray[np.float64], codes: NDArray[np.int32]
+    ) -> list[InputReport]:
+        """The report on each of `raws`, whose numbers and codes stand one behind the other in `numbers` and `codes`."""
+        if len(numbers) > _FEW_ROWS:
+            return [self._counted(raw) for raw in raws]
+        # A NaN is within nothing.
+        rows, columns = np.nonzero(~((numbers >= self._lowest) & (numbers <= self._highest)))
+        gone = np.argwhere(codes == MISSING).tolist() if codes.size else []
+        if not len(rows) and not gone and not any(raw.unseen for raw in raws):
+            return [NOTHING_TO_REPORT] * len(raws)
+        reports = [InputReport({}, _named(raw.unseen), {}) for raw in raws]
+        report_of = [report for raw, report in zip(raws, reports, strict=True) for _ in range(len(raw))]
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            report = report_of[row]
+            _count(report.imputed if np.isnan(numbers[row, column]) else report.out_of_range, self._scaled[column])
+        for row, column in gone:
+            _count(report_of[row].imputed, self._names[len(self._scaled) + column])
+        return reports
+
+    def _counted(self, raw: RawRows) -> InputReport:
         absent = np.isnan(raw.numbers).sum(axis=0).tolist() + (raw.codes == MISSING).sum(axis=0).tolist()
         outside = ((raw.numbers < self._lowest) | (raw.numbers > self._highest)).sum(axis=0).tolist()
         return InputReport(
-            imputed=_counted(self._names, absent),
-            unseen_categories={column: _most_frequent(counts) for column, counts in raw.unseen.items() if counts},
-            out_of_range=_counted(self._scaled, outside),
+            imputed={name: count for name, count in zip(self._names, absent, strict=True) if count},
+            unseen_categories=_named(raw.unseen),
+            out_of_range={name: count for name, count in zip(self._scaled, outside, strict=True) if count},
         )
-
-    def is_as_trained(self, numbers: NDArray[np.float64], codes: NDArray[np.int32]) -> bool:
-        """Whether no value is missing and every number lies within the training rows' range: a few operations."""
-        # A NaN is within nothing.
-        within = (numbers >= self._lowest) & (numbers <= self._highest)
-        return bool(within.all()) and (not codes.size or MISSING not in codes)
 
 
 def input_report(preprocessing: Preprocessing, raw: RawRows) -> InputReport:
@@ -84,8 +105,12 @@ def chunks(rows: int, values_a_row: int) -> Iterator[slice]:
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
-def _counted(names: list[str], counts: list[int]) -> dict[str, int]:
-    return {name: count for name, count in zip(names, counts, strict=True) if count}
+def _named(unseen: UnseenCounts) -> UnseenCounts:
+    return {column: _most_frequent(counts) for column, counts in unseen.items() if counts}
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
 
 
 def _bounds(feature: object) -> tuple[float, float]:

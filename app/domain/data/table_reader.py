@@ -16,6 +16,7 @@ from app.errors import shown
 
 Table = Sequence[Sequence[object]]
 """Rows of values in feature order; None where a value is missing."""
+_LARGEST_SQUARES = FLOAT32_MAX**2
 _PLAIN = frozenset({int, float, type(None)})
 
 
@@ -57,6 +58,9 @@ class TableReader:
             numbers = np.array(values, dtype=np.float64).reshape(len(table), len(self._scaled))
         except OverflowError:
             return None
+        # One look for what most often holds: nothing is missing, and no square is larger than the sum of all.
+        if numbers.size and np.vdot(numbers, numbers) <= _LARGEST_SQUARES:
+            return numbers
         good = int((np.abs(numbers) <= FLOAT32_MAX).sum())
         return numbers if good + values.count(None) == len(values) else None
 
@@ -82,6 +86,8 @@ class TableReader:
 
     def _raw(self, table: Table, numbers: NDArray[np.float64], codes: NDArray[np.float64]) -> RawRows:
         integers = codes.astype(np.int32)
+        if not codes.size or UNSEEN not in codes:
+            return RawRows(numbers, integers)
         unseen = {
             self._names[column]: dict(Counter(shown(table[int(row)][column]) for row in rows))
             for index, column in enumerate(self._categorical)
