@@ -43,7 +43,7 @@ class Answers:
 
 
 class Predictor:
-    """A model in memory; safe to share between threads, for nothing in it changes. `labels` are its classes."""
+    """A model in memory; safe to share between threads, but for `answer_together`. `labels` are its classes."""
 
     def __init__(self, preprocessing: bytes, frozen: bytes) -> None:
         """Raises `Damaged` where the files, whose digests were checked, do not make a model."""
@@ -59,6 +59,7 @@ class Predictor:
         self.labels = target.labels if target.type == "classes" else None
         self.outputs = 1 if self.labels is None else len(self.labels)
         self.printer = Printer(self.labels)
+        self._tile = self.network.one_tile()
         self._encoder = Encoder(self.preprocessing)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)
@@ -108,22 +109,22 @@ class Predictor:
         return Answers(values, report)
 
     def answer_together(self, questions: Sequence[Question], *, calibrated: bool = True) -> list[Answers | InvalidRows]:
-        """What `answer` would say to each, all of them in one go: a failure is of its own question alone."""
-        if len(questions) == 1:
-            return [self._answer_or_failure(questions[0])]
-        try:
-            raws = [question.raw for question in questions if question.raw is not None]
-            if len(raws) < len(questions):
-                features = np.concatenate([self.features_of(question) for question in questions])
-                reports = [NOTHING_TO_REPORT] * len(questions)
-            else:
-                numbers = np.concatenate([raw.numbers for raw in raws])
-                codes = np.concatenate([raw.codes for raw in raws])
-                features = self._encoder.encode(numbers, codes)
-                reports = self._reporter.reports(raws, numbers, codes)
-            values = self.network.answer(features)
-        except InvalidRows:
-            return [self._answer_or_failure(question) for question in questions]
+        """What `answer` would say to each, all of them in one go: a failure is of its own question alone.
+
+        For one thread alone, the event loop's.
+        """
+        raws = [question.raw for question in questions if question.raw is not None]
+        if len(raws) == len(questions):
+            numbers = np.concatenate([raw.numbers for raw in raws])
+            codes = np.concatenate([raw.codes for raw in raws]) if raws[0].codes.size else raws[0].codes
+            features = self._encoder.encode(numbers, codes)
+            reports = self._reporter.reports(raws, numbers, codes)
+        else:
+            features = np.concatenate([self.features_of(question) for question in questions])
+            reports = [NOTHING_TO_REPORT] * len(questions)
+        values = self._tile.answer(features) if calibrated else None
+        if values is None:
+            return [self._answer_or_failure(question, calibrated=calibrated) for question in questions]
         answers: list[Answers | InvalidRows] = []
         start = 0
         for question, report in zip(questions, reports, strict=True):
@@ -139,9 +140,9 @@ class Predictor:
         assert question.features is not None, "a question has rows of one kind or the other"
         return question.features
 
-    def _answer_or_failure(self, question: Question) -> Answers | InvalidRows:
+    def _answer_or_failure(self, question: Question, *, calibrated: bool) -> Answers | InvalidRows:
         try:
-            return self.answer(question)
+            return self.answer(question, calibrated=calibrated)
         except InvalidRows as failure:
             return failure
 

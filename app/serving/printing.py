@@ -27,7 +27,8 @@ class Printer:
         """One JSON object a row. `top` keeps the most probable classes alone, most probable first."""
         if not self.labels:
             return [f'{{"value":{text}}}' for (text,) in texts(values)]
-        best = values.argmax(axis=1).tolist()
+        # The first of equals, as `argmax` has it.
+        best = [row.index(max(row)) for row in values.tolist()]
         rows = texts(values)
         if not probabilities:
             return [self._short[index] % row[index] for index, row in zip(best, rows, strict=True)]

@@ -27,6 +27,7 @@ No training row is cut: among n values none lies farther than √(n - 1) deviati
 """
 _NOWHERE = -1
 _LEAST_DEVIATION = 1e-200
+_LARGEST_SQUARES = FLOAT32_MAX**2
 
 
 class Encoder:
@@ -37,13 +38,15 @@ class Encoder:
         first = preprocessing.first_places()
         self._set_scaled(preprocessing.scaled, first)
         self._set_categorical(preprocessing.categorical, first)
+        # Nothing but numbers, each with one place: then a row is encoded as it stands.
+        self._in_order = self._scaled_places.tolist() == list(range(self.width))
 
     def encode(self, numbers: NDArray[np.float64], codes: NDArray[np.int32]) -> NDArray[np.float32]:
         """Float32 [n, width] of raw `numbers` [n, scaled columns] and fitted `codes` [n, categorical columns].
 
         NaN and `MISSING` are imputed; the arithmetic is float64. All values that come out are finite.
         """
-        encoded = np.zeros((len(numbers), self.width), dtype=np.float32)
+        encoded = (np.empty if self._in_order else np.zeros)((len(numbers), self.width), dtype=np.float32)
         for part in chunks(len(numbers), self.width):
             self._encode_scaled(numbers[part], encoded[part])
             if codes.shape[1]:
@@ -51,13 +54,18 @@ class Encoder:
         return encoded
 
     def _encode_scaled(self, numbers: NDArray[np.float64], encoded: NDArray[np.float32]) -> None:
-        values = expanded(numbers, self._dates)
-        missing = np.isnan(values)
-        scaled = (np.where(missing, self._fills, values) if missing.any() else values) - self._means
+        # No square is larger than the sum of all: one look says that nothing is missing, and all within float32.
+        plain = not len(self._dates) and bool(np.vdot(numbers, numbers) <= _LARGEST_SQUARES)
+        values = numbers if plain else expanded(numbers, self._dates)
+        scaled = (values if plain else np.where(np.isnan(values), self._fills, values)) - self._means
         with np.errstate(over="ignore") if self._may_overflow else nullcontext():
             scaled /= self._deviations
-        np.minimum(np.maximum(scaled, -FARTHEST, out=scaled), FARTHEST, out=scaled)
-        encoded[:, self._scaled_places] = scaled
+        if not np.vdot(scaled, scaled) <= FARTHEST**2:
+            np.minimum(np.maximum(scaled, -FARTHEST, out=scaled), FARTHEST, out=scaled)
+        if self._in_order:
+            encoded[:] = scaled
+        else:
+            encoded[:, self._scaled_places] = scaled
         if len(self._indicated):
             encoded[:, self._indicator_places] = np.isnan(numbers[:, self._indicated])
 

@@ -71,10 +71,11 @@ class InputReporter:
         if len(numbers) > _FEW_ROWS:
             return [self._counted(raw) for raw in raws]
         # A NaN is within nothing.
-        rows, columns = np.nonzero(~((numbers >= self._lowest) & (numbers <= self._highest)))
+        within = (numbers >= self._lowest) & (numbers <= self._highest)
         gone = np.argwhere(codes == MISSING).tolist() if codes.size else []
-        if not len(rows) and not gone and not any(raw.unseen for raw in raws):
+        if within.all() and not gone and not any(raw.unseen for raw in raws):
             return [NOTHING_TO_REPORT] * len(raws)
+        rows, columns = (~within).nonzero()
         reports = [InputReport({}, _named(raw.unseen), {}) for raw in raws]
         report_of = [report for raw, report in zip(raws, reports, strict=True) for _ in range(len(raw))]
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
