@@ -46,7 +46,9 @@ class Judge:
 
     def evaluations(self, frozen: FrozenNetwork, fit: Fit | None = None) -> Evaluations:
         """`train_eval`; `validation` where rows are held out; `calibration` for a classifier whose `fit` is given."""
-        evaluations: Evaluations = {"train_eval": self._scores(self._answers(frozen, validation=False), validation=False)}
+        evaluations: Evaluations = {
+            "train_eval": self._scores(self._answers(frozen, validation=False), validation=False)
+        }
         answers = self._answers(frozen, validation=True)
         if len(answers):
             evaluations["validation"] = self._scores(answers, validation=True)

@@ -81,7 +81,7 @@ def test_the_answered_class_is_the_same_calibrated_or_not(logits: list[float], t
 
 
 @pytest.mark.parametrize(
-    ("logits", "temperature"), [([1.0, 1 + 2**-20], 20.0), ([1.0, 1 + 2**-23, 0.5], 0.05), ([2.0, 2.0], 3.0)]
+    ("logits", "temperature"), [([1.0, 1 + 2**-21], 20.0), ([1.0, 1 + 2**-22], 10.0), ([2.0, 2.0], 3.0)]
 )
 def test_what_only_one_side_can_tell_apart_keeps_the_class_that_is_served(
     logits: list[float], temperature: float

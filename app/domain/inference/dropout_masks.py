@@ -40,27 +40,31 @@ class DropoutMasks:
         self._places = places
         self.units = sum(place.units for place in places)
         self._numbers = np.concatenate([_place_numbers(place) for place in places])
+        self._bounds = np.concatenate([_bounds(place) for place in places])
 
     def draw(self, seed: int, first: int, passes: int) -> tuple[Floats, ...]:
         """For passes `first` and on, each dropout's mask: float32 [passes, *shape], 0 or 1 / (1 - rate).
 
         A unit is dropped where 32 random bits, read as a number, are below rate × 2^32.
         """
-        masks = tuple(np.empty((passes, *place.shape), np.float32) for place in self._places)
-        numbers = _pass_numbers(seed, first, passes)
-        step = max(1, _WORDS // len(self._numbers))
-        for start in range(0, passes, step):
-            self._fill([mask[start : start + step] for mask in masks], numbers[start : start + step])
-        return masks
-
-    def _fill(self, masks: list[Floats], numbers: Words) -> None:
-        words: Words = np.add.outer(numbers, self._numbers)
-        bits = mixed(words).astype("<u8", copy=False).view("<u4")
-        start = 0
-        for place, mask in zip(self._places, masks, strict=True):
-            kept = bits[:, start : start + place.units] >= min(round(place.rate * 2**32), 2**32 - 1)
-            np.multiply(kept, np.float32(1 / (1 - place.rate)), out=mask.reshape(len(mask), -1))
+        kept = self._kept(_pass_numbers(seed, first, passes))
+        masks, start = [], 0
+        for place in self._places:
+            scale = np.float32(1 / (1 - place.rate))
+            mask = np.multiply(kept[:, start : start + place.units], scale, dtype=np.float32)
+            masks.append(mask.reshape(passes, *place.shape))
             start += place.units + place.units % 2
+        return tuple(masks)
+
+    def _kept(self, passes: Words) -> NDArray[np.bool_]:
+        """Which units stay in each of `passes`: [passes, units], every dropout's with room for an even number."""
+        kept = np.empty((len(passes), len(self._bounds)), np.bool_)
+        step = max(1, _WORDS // len(self._numbers))
+        for start in range(0, len(passes), step):
+            words: Words = np.add.outer(passes[start : start + step], self._numbers)
+            bits = mixed(words).astype("<u8", copy=False).view("<u4")
+            np.greater_equal(bits, self._bounds, out=kept[start : start + step])
+        return kept
 
 
 def mixed(words: Words) -> Words:
@@ -85,3 +89,8 @@ def _place_numbers(place: Place) -> Words:
     """A number for every two units of a layer: each takes half of a word."""
     pairs = (place.units + 1) // 2
     return mixed(np.arange(pairs, dtype=np.uint64) + np.uint64(place.layer << 32))
+
+
+def _bounds(place: Place) -> NDArray[np.uint32]:
+    """What the bits of each unit must reach, for whole words."""
+    return np.full(place.units + place.units % 2, min(round(place.rate * 2**32), 2**32 - 1), np.uint32)
