@@ -16,7 +16,7 @@ from app.serving.registry import MONTE_CARLO, Registry
 from app.storage.tables import RunRow
 from app.worker.attempt import Attempt
 from app.worker.orders import Order
-from app.worker.outcome import CARD, FROZEN
+from app.worker.outcome import CARD, FROZEN, PREPROCESSING
 from tests.data.tables import table
 from tests.worker.attempts import Said, order
 from tests.worker.conftest import NETWORK, flowers
@@ -99,7 +99,9 @@ def test_a_model_of_an_earlier_version_and_one_without_dropout_say_what_they_lac
     plain = place.ended(place.submit(kinds, epochs=1, layers=PLAIN))
     assert MONTE_CARLO not in place.files(plain.id)
     without = predictor_of(place, plain.id)
-    for predictor, code in ((earlier, "monte_carlo_unavailable"), (without, "no_dropout")):
+    preprocessing, frozen = (place.blobs.read(place.files(plain.id)[name]) for name in (PREPROCESSING, FROZEN))
+    alone = Predictor(preprocessing, frozen)
+    for predictor, code in ((earlier, "monte_carlo_unavailable"), (without, "no_dropout"), (alone, "no_dropout")):
         width = predictor.network.input_shape[0]
         with pytest.raises(InvalidRows) as caught:
             predictor.uncertain(np.zeros((1, width), np.float32), samples=5, seed=0)
