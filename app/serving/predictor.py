@@ -1,7 +1,8 @@
 """From rows to answers, in eval mode for good: the stored preprocessing, then the frozen network."""
 
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from app.domain.data.preprocessing import Preprocessing
 from app.domain.data.raw import NOTHING_TO_REPORT, InputReport, InputReporter, RawRows
 from app.domain.data.rows import RowReader
 from app.domain.inference.frozen import FrozenNetwork
+from app.domain.inference.monte_carlo import MonteCarloNetwork
+from app.domain.inference.uncertainty import Uncertainty
 from app.errors import Damaged, InvalidRows
 from app.serving.printing import Printer
 
@@ -45,8 +48,11 @@ class Answers:
 class Predictor:
     """A model in memory; safe to share between threads, but for `answer_together`. `labels` are its classes."""
 
-    def __init__(self, preprocessing: bytes, frozen: bytes) -> None:
-        """Raises `Damaged` where the files, whose digests were checked, do not make a model."""
+    def __init__(self, preprocessing: bytes, frozen: bytes, monte_carlo: Callable[[], bytes] | None = None) -> None:
+        """`monte_carlo` reads the file for answers with dropout, when they are first asked for.
+
+        Raises `Damaged` where the files, whose digests were checked, do not make a model.
+        """
         try:
             self.preprocessing = Preprocessing.model_validate_json(preprocessing)
         except ValidationError as error:
@@ -63,6 +69,9 @@ class Predictor:
         self._encoder = Encoder(self.preprocessing)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)
+        self._read_monte_carlo = monte_carlo
+        self._monte_carlo: MonteCarloNetwork | None = None
+        self._reading = threading.Lock()
 
     @property
     def takes_pictures(self) -> bool:
@@ -104,7 +113,7 @@ class Predictor:
 
         A row's bits depend on nothing but the row.
         """
-        values = self.network.answer(self.features_of(question))
+        values = self.network.answer(self.features_of(question), calibrated=calibrated)
         report = NOTHING_TO_REPORT if question.raw is None else self._reporter.report(question.raw)
         return Answers(values, report)
 
@@ -148,3 +157,22 @@ class Predictor:
 
     def _of_features(self, features: NDArray[np.float32]) -> Question:
         return Question(features=features.reshape(len(features), *self.network.input_shape))
+
+    def uncertain(
+        self, features: NDArray[np.float32], *, samples: int, seed: int, calibrated: bool = True
+    ) -> Uncertainty:
+        """Answers features [n, *input_shape] by `samples` passes with dropout on, drawn from `seed`.
+
+        Raises `InvalidRows` (`no_dropout`, `monte_carlo_unavailable`) for a network that cannot, and what
+        `MonteCarloNetwork.uncertain` raises.
+        """
+        network = self._monte_carlo or self._with_dropout()
+        return network.uncertain(features, samples=samples, seed=seed, calibrated=calibrated)
+
+    def _with_dropout(self) -> MonteCarloNetwork:
+        if self._read_monte_carlo is None:
+            raise InvalidRows("the network has no dropout to leave on", code="no_dropout")
+        with self._reading:
+            if self._monte_carlo is None:
+                self._monte_carlo = MonteCarloNetwork(self._read_monte_carlo())
+            return self._monte_carlo

@@ -2,13 +2,21 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
+from app.domain.network.spec import NetworkSpec
+from app.errors import InvalidRows
 from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
-from app.storage.blobs import Blobs
+from app.storage.blobs import Blobs, StoredFile
 
-PREPROCESSING, FROZEN = "preprocessing.json", "frozen.onnx"
+PREPROCESSING, FROZEN, MONTE_CARLO, NETWORK = (
+    "preprocessing.json",
+    "frozen.onnx",
+    "monte_carlo.onnx",
+    "network.json",
+)
 
 
 class Registry:
@@ -33,7 +41,8 @@ class Registry:
         found = self.find(served.run_id)
         if found is not None:
             return found
-        predictor = Predictor(self._blobs.read(served.files[PREPROCESSING]), self._blobs.read(served.files[FROZEN]))
+        preprocessing, frozen = (self._blobs.read(served.files[name]) for name in (PREPROCESSING, FROZEN))
+        predictor = Predictor(preprocessing, frozen, partial(self._monte_carlo, served.files))
         with self._lock:
             self._loaded[served.run_id] = predictor
             while len(self._loaded) > self._most:
@@ -45,3 +54,14 @@ class Registry:
         with self._lock:
             self._loaded.pop(run_id, None)
             self._holds(len(self._loaded))
+
+    def _monte_carlo(self, files: Mapping[str, StoredFile]) -> bytes:
+        """The file for answers with dropout. Raises `InvalidRows` where the run left none."""
+        if MONTE_CARLO in files:
+            return self._blobs.read(files[MONTE_CARLO])
+        if NetworkSpec.model_validate_json(self._blobs.read(files[NETWORK])).dropouts:
+            raise InvalidRows(
+                "the model was trained by a version that left no file for Monte Carlo dropout; train it anew",
+                code="monte_carlo_unavailable",
+            )
+        raise InvalidRows("the network has no dropout to leave on", code="no_dropout")

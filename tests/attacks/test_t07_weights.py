@@ -69,9 +69,10 @@ def flipped(path: Path, canary: Path) -> None:
 
 
 def of_another(path: Path, canary: Path) -> None:
-    """A whole and honest file of the same name, made by another run."""
-    [other] = [one for one in path.parents[2].glob(f"*/*/{path.name}") if one.read_bytes() != path.read_bytes()][:1]
-    shutil.copyfile(other, path)
+    """A whole and honest file made by another run, of the same name where it has one, or else of the same kind."""
+    others = [one for one in path.parents[2].glob(f"*/*/*{path.suffix}") if path.parents[1] not in one.parents]
+    unequal = [one for one in others if one.read_bytes() != path.read_bytes()]
+    shutil.copyfile(max(unequal, key=lambda one: one.name == path.name), path)
 
 
 DAMAGES = [raw, archive, cut, flipped, of_another]

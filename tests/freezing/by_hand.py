@@ -1,6 +1,7 @@
 """The forward pass of eval mode written out in float64, straight from the spec and the state of a torch network."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from app.domain.network.layers import (
     Activation,
     BatchNormalization,
     Dense,
+    Dropout,
     Flatten,
     LayerNormalization,
 )
@@ -37,8 +39,17 @@ def activated(function: str, x: Doubles) -> Doubles:
     return table[function]
 
 
-def answer_by_hand(network: Network, rows: NDArray[np.float32]) -> Doubles:
-    """What `network` answers to `rows` [n, *input_shape], but for the units of a regression's target."""
+def answer_by_hand(
+    network: Network,
+    rows: NDArray[np.float32],
+    masks: Mapping[int, NDArray[np.float32]] | None = None,
+    temperature: float = 1,
+) -> Doubles:
+    """What `network` answers to `rows` [n, *input_shape], but for the units of a regression's target.
+
+    `masks`, by the index of their layer, are what dropouts multiply by; the last activation's input is divided by
+    `temperature`.
+    """
     state = {name: tensor.numpy().astype(np.float64) for name, tensor in network.state_dict().items()}
     x = rows.astype(np.float64)
     for index, layer in enumerate(network.spec.layers):
@@ -48,7 +59,9 @@ def answer_by_hand(network: Network, rows: NDArray[np.float32]) -> Doubles:
             case Dense(activation=function):
                 x = activated(function or "linear", x @ gain.T + offset)
             case Activation(function=function):
-                x = activated(function, x)
+                x = activated(function, x / temperature if index == len(network.spec.layers) - 1 else x)
+            case Dropout() if masks and index in masks:
+                x = x * masks[index]
             case BatchNormalization(epsilon=epsilon):
                 x = (x - state[f"{at}running_mean"]) / np.sqrt(state[f"{at}running_var"] + epsilon) * gain + offset
             case LayerNormalization(epsilon=epsilon):

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-ANSWERS = "app.domain.inference.frozen, app.domain.inference.evaluation, app.domain.data.rows, app.domain.data.stored"
+ANSWERS = (
+    "app.domain.inference.frozen, app.domain.inference.monte_carlo, app.domain.inference.reliability, "
+    "app.domain.data.rows, app.domain.data.stored"
+)
 
 
 def test_what_answers_imports_neither_torch_nor_onnx() -> None:

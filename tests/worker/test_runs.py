@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 import torch
 
-from app.worker.outcome import CARD, FROZEN, NETWORK, PREPROCESSING, WEIGHTS
+from app.worker.outcome import CARD, FROZEN, MONTE_CARLO, NETWORK, PREPROCESSING, WEIGHTS
 from tests.worker.conftest import ROWS, flowers
 from tests.worker.workplace import Workplace
 
@@ -20,7 +20,7 @@ def test_a_run_is_trained_evaluated_proved_and_published(place: Workplace, kinds
     run = place.ended(place.submit(kinds, epochs=4))
     assert (run.job.status, run.job.attempt, run.job.crashes) == ("succeeded", 1, 0)
     assert kinds_of_events(place, run.id) == ["status", "status", *["epoch"] * 4, "status", "end"]
-    assert set(place.digests(run.id)) == {NETWORK, PREPROCESSING, WEIGHTS, FROZEN, CARD}
+    assert set(place.digests(run.id)) == {NETWORK, PREPROCESSING, WEIGHTS, FROZEN, MONTE_CARLO, CARD}
     assert run.progress is not None
     assert (run.progress["epoch"], run.progress["fraction"], run.progress["seconds_left"]) == (4, 1.0, 0.0)
     assert run.environment is not None

@@ -57,10 +57,9 @@ def evaluate_classes(
     scores = _scores(matrix)
     occurs = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
     precision, recall, f1 = (float(scores[occurs, column].mean()) for column in range(3))
-    right = numbers[np.arange(len(targets)), targets]
     evaluation = ClassEvaluation(
         accuracy=float(matrix.trace() / matrix.sum()),
-        log_loss=float(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0)).mean()),
+        log_loss=log_loss(numbers, targets),
         macro_average=Averages(precision=precision, recall=recall, f1=f1),
         classes={
             label: ClassScores(precision=float(p), recall=float(r), f1=float(f), support=int(support))
@@ -86,6 +85,12 @@ def evaluate_values(values: NDArray[np.floating], targets: NDArray[np.float64]) 
         root_mean_squared_error=float(np.sqrt(np.square(errors).mean())),
         r2=1 - residual / total if total > 0 else float(residual == 0),
     )
+
+
+def log_loss(probabilities: NDArray[np.floating], targets: NDArray[np.int64]) -> float:
+    """The mean negative log likelihood of `targets` [n] by `probabilities` [n, classes]; n is at least 1."""
+    right = probabilities[np.arange(len(targets)), targets].astype(np.float64)
+    return float(-np.log(np.clip(right, SMALLEST_PROBABILITY, 1.0)).mean())
 
 
 def roc_auc(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> float | None:

@@ -32,11 +32,11 @@ def tile_rows(spec: NetworkSpec) -> int:
     return TILE_ROWS if multiplications(spec) <= NARROW_MULTIPLICATIONS else WIDE_TILE_ROWS
 
 
-def multiplications(spec: NetworkSpec) -> int:
-    """Multiplications that a resolved network's dense layers take for one row."""
+def multiplications(spec: NetworkSpec, first: int = 0) -> int:
+    """Multiplications that a resolved network's dense layers take for one row, from layer `first` on."""
     shape, count = spec.input_shape or (), 0
     for layer, line in zip(spec.layers, summarize(spec).layers, strict=True):
-        if isinstance(layer, Dense):
+        if isinstance(layer, Dense) and line.index >= first:
             count += math.prod(shape) * (layer.units or 0)
         shape = line.output_shape or ()
     return count

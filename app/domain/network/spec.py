@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.domain.network.layers import Activation, AnyLayer, Dense, Function, Shape
+from app.domain.network.layers import Activation, AnyLayer, Dense, Dropout, Function, Shape
 from app.domain.strict import Strict, few_enough
 from app.domain.task import Task
 from app.errors import FieldError, InvalidNetwork
@@ -41,6 +41,11 @@ class NetworkSpec(Strict):
         if isinstance(last, Activation):
             return last.function
         return last.activation if isinstance(last, Dense) else None
+
+    @property
+    def dropouts(self) -> tuple[int, ...]:
+        """The indices of the layers that drop something in training."""
+        return tuple(index for index, layer in enumerate(self.layers) if isinstance(layer, Dropout) and layer.rate > 0)
 
     def resolved(self, input_shape: Shape, task: Task, classes: int) -> "NetworkSpec":
         """This network for a dataset: input shape, output units and output activation filled in or checked.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain.data.schema import ColumnType, DatasetSchema
-from app.domain.network.layers import Dropout
+from app.domain.inference.reliability import Calibration
 from app.domain.network.shapes import summarize
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
@@ -23,7 +23,8 @@ Evaluation = Mapping[str, object]
 class CardFacts:
     """What a card is made of. `settings` and `spec` are resolved; `validation` is empty where no row was held out.
 
-    The two `…_before` are from before the population statistics were estimated; empty where they were not.
+    The two `…_before` are from before the population statistics were estimated; empty where they were not. A
+    regression has no `calibration`.
     """
 
     schema: DatasetSchema
@@ -37,6 +38,7 @@ class CardFacts:
     validation: Evaluation
     train_eval_before: Evaluation = field(default_factory=dict)
     validation_before: Evaluation = field(default_factory=dict)
+    calibration: Calibration | None = None
 
 
 def model_card(facts: CardFacts) -> str:
@@ -111,7 +113,19 @@ def _evaluation(facts: CardFacts) -> str:
         for name in names
         if any(is_number(numbers.get(name)) for numbers in given.values())
     ]
-    return "All in eval mode: dropout off, running statistics.\n\n" + table(("measure", *given), rows)
+    measures = "All in eval mode: dropout off, running statistics.\n\n" + table(("measure", *given), rows)
+    return measures if facts.calibration is None else f"{measures}\n\n{_calibration(facts.calibration)}"
+
+
+def _calibration(calibration: Calibration) -> str:
+    if "not_fitted" in calibration:
+        return f"The probabilities are not calibrated: {calibration['not_fitted']['message']}."
+    error = calibration["expected_calibration_error"]
+    return (
+        f"The probabilities are calibrated: the logits are divided by a temperature of {calibration['temperature']:g}, "
+        f"fitted on {counted(calibration['rows'], 'held-out row')}. There the expected calibration error, in "
+        f"{calibration['bins']} bins, was {number(error['before'])} and is {number(error['after'])}."
+    )
 
 
 def _parity(parity: Parity) -> str:
@@ -131,8 +145,8 @@ def _limits(facts: CardFacts) -> str:
     ]
     if facts.schema.task is Task.CLASSIFICATION:
         lines.append("A row of a class that is not listed still gets one of the listed classes.")
-    if any(isinstance(layer, Dropout) and layer.rate > 0 for layer in facts.spec.layers):
-        lines.append("Dropout is off in predictions.")
+    if facts.spec.dropouts:
+        lines.append("Dropout is off in predictions, unless Monte Carlo passes are asked for.")
     if not facts.validation:
         lines.append("No row was held out: the measures say nothing of rows the network has not seen.")
     if any(column.type is ColumnType.PICTURE for column in facts.schema.features):
