@@ -36,10 +36,14 @@ class Question:
 
 @dataclass(slots=True)
 class Answers:
-    """`values` is float32 [n, classes] of probabilities, or [n, 1] in the target's own units."""
+    """`values` is float32 [n, classes] of probabilities, or [n, 1] in the target's own units.
+
+    Of passes with dropout on they are the means, and `uncertainty` is how the passes vary.
+    """
 
     values: NDArray[np.float32]
     report: InputReport
+    uncertainty: Uncertainty | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -157,6 +161,17 @@ class Predictor:
 
     def _of_features(self, features: NDArray[np.float32]) -> Question:
         return Question(features=features.reshape(len(features), *self.network.input_shape))
+
+    @property
+    def has_passes(self) -> bool:
+        """Whether what answers by passes is in memory already."""
+        return self._monte_carlo is not None
+
+    def answer_by_passes(self, question: Question, *, samples: int, seed: int, calibrated: bool = True) -> Answers:
+        """Answers by `samples` passes with dropout on, drawn from `seed`. Raises as `uncertain` does."""
+        found = self.uncertain(self.features_of(question), samples=samples, seed=seed, calibrated=calibrated)
+        report = NOTHING_TO_REPORT if question.raw is None else self._reporter.report(question.raw)
+        return Answers(found.mean, report, found)
 
     def uncertain(
         self, features: NDArray[np.float32], *, samples: int, seed: int, calibrated: bool = True

@@ -87,6 +87,15 @@ class Desk:
         return answers
 
     async def _answers(self, predictor: Predictor, question: Question, options: Options) -> Answers:
+        if options.monte_carlo_samples is not None:
+            samples, seed = options.monte_carlo_samples, options.seed or 0
+            here = len(question) * samples * predictor.weights <= INLINE_MULTIPLICATIONS and predictor.has_passes
+            return await self.run(
+                partial(
+                    predictor.answer_by_passes, question, samples=samples, seed=seed, calibrated=options.calibrated
+                ),
+                here=here,
+            )
         if len(question) * predictor.weights <= INLINE_MULTIPLICATIONS:
             return await self._batcher.ask(predictor, question, calibrated=options.calibrated)
         return await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)

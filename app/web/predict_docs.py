@@ -52,6 +52,22 @@ _BODIES = {
     },
 }
 
+_UNCERTAINTY = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["samples", "seed", "standard_deviation"],
+    "description": "with `monte_carlo_samples`: how the passes vary, and `probability` is their mean",
+    "properties": {
+        "samples": {"type": "integer"},
+        "seed": {"type": "integer"},
+        "standard_deviation": {
+            "description": "by class; of a number, its own",
+            "anyOf": [{"type": "number"}, {"type": "object", "additionalProperties": {"type": "number"}}],
+        },
+        "predictive_entropy": {"type": "number", "description": "nats"},
+        "mutual_information": {"type": "number", "description": "nats: what the network does not know"},
+    },
+}
 _COUNTS = {"type": "object", "additionalProperties": {"type": "integer"}}
 _ANSWER = {
     "type": "object",
@@ -75,6 +91,7 @@ _ANSWER = {
                     "probability": {"type": "number"},
                     "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
                     "value": {"type": "number", "description": "a regression's answer, in the target's own units"},
+                    "uncertainty": _UNCERTAINTY,
                 },
             },
         },

@@ -76,14 +76,23 @@ class InputReporter:
         if within.all() and not gone and not any(raw.unseen for raw in raws):
             return [NOTHING_TO_REPORT] * len(raws)
         rows, columns = (~within).nonzero()
-        reports = [InputReport({}, _named(raw.unseen), {}) for raw in raws]
-        report_of = [report for raw, report in zip(raws, reports, strict=True) for _ in range(len(raw))]
+        reports: list[InputReport | None] = [
+            InputReport({}, _named(raw.unseen), {}) if raw.unseen else None for raw in raws
+        ]
+        owners = [index for index, raw in enumerate(raws) for _ in range(len(raw))]
+
+        def report_of(row: int) -> InputReport:
+            found = reports[owners[row]]
+            if found is None:
+                found = reports[owners[row]] = InputReport({}, {}, {})
+            return found
+
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            report = report_of[row]
+            report = report_of(row)
             _count(report.imputed if np.isnan(numbers[row, column]) else report.out_of_range, self._scaled[column])
         for row, column in gone:
-            _count(report_of[row].imputed, self._names[len(self._scaled) + column])
-        return reports
+            _count(report_of(row).imputed, self._names[len(self._scaled) + column])
+        return [report or NOTHING_TO_REPORT for report in reports]
 
     def _counted(self, raw: RawRows) -> InputReport:
         absent = np.isnan(raw.numbers).sum(axis=0).tolist() + (raw.codes == MISSING).sum(axis=0).tolist()
