@@ -6,9 +6,11 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.servers.beside import YARDSTICK
+from benchmarks.servers.peers import PEERS
 from benchmarks.serving_rounds import Found, Sample
 
-OURS, YARDSTICK = "dropnorm", "Starlette"
+OURS, PEER = "dropnorm", PEERS["mlserver"].title
 CPU_BOUNDS: Mapping[str, float] = {
     "row": 1.3,
     "named": 2.0,
@@ -18,7 +20,7 @@ CPU_BOUNDS: Mapping[str, float] = {
     "oip-binary": 1.2,
 }
 """CPU time a request, as a multiple of the bare Starlette route's."""
-TAIL_BOUND, ALONE_BOUND, DECODING_BOUND, MONTE_CARLO_BOUND = 3.0, 1.0, 0.5, 8.0
+TAIL_BOUND, ALONE_BOUND, DECODING_BOUND, MONTE_CARLO_BOUND, PEER_BOUND = 3.0, 1.0, 0.5, 8.0, 8.0
 HEADER = (
     "| request | server | CPU, µs | ratio (spread) | requests/s | ratio (spread) | p50 / p99 at 16, ms | p50 at 1, ms |"
     "\n|---|---|--:|--:|--:|--:|--:|--:|"
@@ -79,6 +81,9 @@ def bounds(results: Sequence[Found]) -> Iterator[str]:
             yield _line(f"{name}: p99 at 16 against Starlette", statistics.median(tails), most=TAIL_BOUND)
             later = found.median(OURS, _alone) - found.median(YARDSTICK, _alone)
             yield _line(f"{name}: ms later than Starlette at 1", later, most=ALONE_BOUND)
+        if PEER in found.samples:
+            rates = found.ratios(OURS, PEER, _rate)
+            yield _line(f"{name}: rate against {PEER}", statistics.median(rates), least=PEER_BOUND)
         if found.decodings:
             rate = found.median(OURS, _rate) / statistics.median(found.decodings)
             yield _line(f"{name}: rate against Pillow's decoding", rate, least=DECODING_BOUND)
