@@ -22,14 +22,13 @@ from benchmarks.servers.beside import started
 from benchmarks.servers.peers import PEERS
 from benchmarks.servers.processes import cores, dropnorm
 from benchmarks.serving_load import Load
-from benchmarks.serving_models import Reference, keep, train
+from benchmarks.serving_models import MODELS, Reference, keep, train
 from benchmarks.serving_overload import Overloaded, overloaded
 from benchmarks.serving_overload import lines as overload_lines
 from benchmarks.serving_report import bounds, machine, table
 from benchmarks.serving_rounds import Found, Pace, answers, measured
 from benchmarks.serving_workloads import Workload, workloads
 
-MODELS = ("row", "mixed", "picture")
 OVERLOADING = ("row", "picture-json")
 REST_SECONDS = 2.0
 QUICK, WHOLE = Pace(3, 0.7, 0.25), Pace(9, 2.0, 0.7)

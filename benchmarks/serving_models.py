@@ -26,6 +26,7 @@ from benchmarks.works import network
 from tests.service import EXAMPLES, Service, accepted
 
 Floats = NDArray[np.float32]
+MODELS = ("row", "mixed", "picture")
 COLUMNS, SIDE = 30, 64
 VALUES = SIDE * SIDE * 3
 CITIES, COLOURS = ("Athens", "Bergen", "Cadiz", "Dresden", "Evora"), ("red", "green", "blue")

@@ -127,7 +127,7 @@ def _programs(name: str, cache: Path) -> Path:
         # The CPU build, unless a folder of wheels holds PyTorch: as the Makefile does it.
         held = any(list(Path(one).glob("torch-*.whl")) for one in os.environ.get("PIP_FIND_LINKS", "").split())
         index = [] if held else ["--extra-index-url", os.environ.get("TORCH_INDEX_URL", TORCH_INDEX_URL)]
-        install = [programs / "python", "-m", "pip", "install", "-q", *index, TORCH, *PEERS[name].packages]
+        install = [str(programs / "python"), "-m", "pip", "install", "-q", *index, TORCH, *PEERS[name].packages]
         subprocess.run(install, check=True)
         done.touch()
     return programs
