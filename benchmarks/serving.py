@@ -22,15 +22,17 @@ from benchmarks.servers.beside import started
 from benchmarks.servers.peers import PEERS
 from benchmarks.servers.processes import cores, dropnorm
 from benchmarks.serving_load import Load
-from benchmarks.serving_models import MODELS, Reference, keep, train
-from benchmarks.serving_overload import Overloaded, overloaded
+from benchmarks.serving_models import MODELS, Reference, are_in, train
+from benchmarks.serving_overload import Overloaded, kept, overloaded
 from benchmarks.serving_overload import lines as overload_lines
-from benchmarks.serving_report import bounds, machine, table
+from benchmarks.serving_report import bounds, line, machine, table
 from benchmarks.serving_rounds import Found, Pace, answers, measured
 from benchmarks.serving_workloads import Workload, workloads
 
 OVERLOADING = ("row", "picture-json")
 REST_SECONDS = 2.0
+ONE_MODEL = "ours, with one model"
+MEMORY_BOUND, TAIL_GROWTH_BOUND = 150.0, 1.5
 QUICK, WHOLE = Pace(3, 0.7, 0.25), Pace(9, 2.0, 0.7)
 
 
@@ -52,7 +54,7 @@ def models(given: Path | None, core: int | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="dropnorm-") as temporary:
         folder = given or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        if not keep(folder):
+        if not are_in(folder):
             with dropnorm(folder, core) as (service, _):
                 train(service)
         yield folder
@@ -60,7 +62,7 @@ def models(given: Path | None, core: int | None) -> Iterator[Path]:
 
 @dataclass(slots=True)
 class Results:
-    """All that one run of the benchmark found; `megabytes` are of our server's process, by when."""
+    """All that one run of the benchmark found; `megabytes` are of our server's process by when, and of the others."""
 
     compared: list[Found] = field(default_factory=list)
     overloaded: list[Overloaded] = field(default_factory=list)
@@ -74,7 +76,7 @@ def run(folder: Path, wanted: Sequence[Workload], pace: Pace, given: argparse.Na
     with ExitStack() as stack:
         service, ours = stack.enter_context(dropnorm(folder, server_core, workers="0"))
         time.sleep(REST_SECONDS)
-        results.megabytes["idle"] = ours.megabytes()
+        results.megabytes["ours, idle"] = ours.megabytes()
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropnorm-peers-")))
         peers = [name for name in given.peers.split(",") if name]
         cache = given.cache or scratch / "environments"
@@ -83,14 +85,16 @@ def run(folder: Path, wanted: Sequence[Workload], pace: Pace, given: argparse.Na
         references = {model: Reference(service.client, model) for model in MODELS}
         for workload in wanted:
             taking = [server for server in (ours, *others) if answers(server, workload, references[workload.model])]
-            results.megabytes.setdefault("with one model", ours.megabytes())
+            results.megabytes.setdefault(ONE_MODEL, ours.megabytes())
             if ours in taking:
                 results.compared.append(measured(workload, taking, load, pace, server_core))
-        results.megabytes["after all comparisons"] = ours.megabytes()
+        results.megabytes["ours, after all comparisons"] = ours.megabytes()
+        results.megabytes |= {f"{server.name}, likewise": server.megabytes() for server in others}
         for workload in wanted:
             if workload.name in OVERLOADING and not given.quick:
                 results.overloaded.append(overloaded(ours, workload, load, pace))
-        results.megabytes["after the overload"] = ours.megabytes()
+        if results.overloaded:
+            results.megabytes["ours, after the overload"] = ours.megabytes()
     return results
 
 
@@ -98,10 +102,12 @@ def printed(results: Results) -> Iterator[str]:
     yield from table(results.compared)
     yield ""
     yield from bounds(results.compared)
+    yield line("MB of our process with one model in it", results.megabytes[ONE_MODEL], most=MEMORY_BOUND)
+    yield from (line(*kept(found), most=TAIL_GROWTH_BOUND) for found in results.overloaded)
     if results.overloaded:
         yield ""
         yield from overload_lines(results.overloaded)
-    yield "\n| memory of our server's process | MB |\n|---|--:|"
+    yield "\n| memory of the server's processes | MB |\n|---|--:|"
     yield from (f"| {moment} | {megabytes:.0f} |" for moment, megabytes in results.megabytes.items())
 
 

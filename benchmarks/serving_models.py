@@ -113,6 +113,6 @@ class Reference:
         return self._network.answer(features.reshape(len(features), *self._network.input_shape))
 
 
-def keep(folder: Path) -> bool:
+def are_in(folder: Path) -> bool:
     """Whether a folder that was given already holds the models."""
     return (folder / "data" / "dropnorm.db").exists()

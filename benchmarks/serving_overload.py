@@ -42,6 +42,13 @@ def overloaded(server: Server, workload: Workload, load: Load, pace: Pace) -> Ov
     return found
 
 
+def kept(found: Overloaded) -> tuple[str, float]:
+    """How much later the slowest of those answered are than at saturation: a ratio of 99th percentiles."""
+    pairs = zip(found.beyond, found.saturated, strict=True)
+    ratio = statistics.median(beyond.percentile(99) / saturated.percentile(99) for beyond, saturated in pairs)
+    return f"{found.workload.title}: p99 of the answered at {TIMES:g} × against saturated", ratio
+
+
 def lines(results: Sequence[Overloaded]) -> Iterator[str]:
     """The table of it."""
     yield HEADER

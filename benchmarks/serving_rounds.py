@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.servers.processes import ADMIN_KEY, Server, on_core
 from benchmarks.serving_load import Load
 from benchmarks.serving_models import Reference
-from benchmarks.serving_workloads import Workload
+from benchmarks.serving_workloads import Workload, check_probabilities
 
 CONNECTIONS = 16
 
@@ -74,6 +74,8 @@ def answers(server: Server, workload: Workload, reference: Reference) -> bool:
         raise SystemExit(f"{server.name} answered {workload.name} with {response.status_code}: {response.text[:500]}")
     if ours:
         workload.check(response, reference)
+    else:
+        check_probabilities(response)
     return True
 
 

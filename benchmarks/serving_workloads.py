@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -56,12 +56,30 @@ class Workload:
     optional: bool = False
 
     def check(self, response: httpx.Response, reference: Reference) -> None:
-        """Raises `Wrong` unless the answer is the reference's, bit for bit."""
+        """Raises `Wrong` unless it is the reference's bit for bit, or tells how sure it is where it is drawn."""
         if self.expected is None:
+            if "uncertainty" not in response.json()["predictions"][0]:
+                raise Wrong(f"{self.name}: answered {response.text[:500]}")
             return
         found, expected = self.probabilities(response), self.expected(reference)
         if found.shape != expected.shape or not np.array_equal(found, expected):
             raise Wrong(f"{self.name}: answered {found.tolist()}, and right is {expected.tolist()}")
+
+
+def check_probabilities(response: httpx.Response) -> None:
+    """Raises `Wrong` unless the numbers of a JSON answer are probabilities, as another server's must be."""
+    if response.headers.get("content-type", "").startswith("application/json"):
+        total = sum(_fractions(response.json()))
+        if abs(total - 1) > 1e-3:
+            raise Wrong(f"these are no probabilities: {response.text[:500]}")
+
+
+def _fractions(document: object) -> Iterator[float]:
+    if isinstance(document, float):
+        yield document
+    elif isinstance(document, list | dict):
+        for value in document.values() if isinstance(document, dict) else document:
+            yield from _fractions(value)
 
 
 def _of_json(response: httpx.Response) -> Floats:

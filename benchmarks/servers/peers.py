@@ -60,7 +60,7 @@ def _mlserver(programs: Path, folder: Path, port: int) -> list[str]:
 def _mlflow(programs: Path, folder: Path, port: int) -> list[str]:
     model = folder / "model"
     save = [str(programs / "python"), str(CODE / "mlflow_model.py"), str(model)]
-    subprocess.run(save, check=True, env=_environment(), cwd=folder, stdout=subprocess.DEVNULL)
+    subprocess.run(save, check=True, env=_environment(programs), cwd=folder, capture_output=True)
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     return [str(programs / "mlflow"), "models", "serve", "-m", str(model), *options]
 
@@ -109,13 +109,15 @@ def running(name: str, cache: Path, folder: Path, core: int | None) -> AbstractC
         core,
         peer.asked,
         log=folder / "log",
-        environment=_environment(),
+        environment=_environment(programs),
         ready=peer.ready,
     )
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1", "BENTOML_DO_NOT_TRACK": "true"}
+def _environment(programs: Path) -> dict[str, str]:
+    silent = {"BENTOML_DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "RAY_USAGE_STATS_ENABLED": "0"}
+    path = f"{programs}:{os.environ.get('PATH', '')}"
+    return {**os.environ, **silent, "PATH": path, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"}
 
 
 def _programs(name: str, cache: Path) -> Path:
