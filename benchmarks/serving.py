@@ -12,17 +12,27 @@ answer in this process. CPU time is user and system time of the server's process
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.servers.processes import Server, cores, dropnorm, uvicorn
+from benchmarks.servers.beside import started
+from benchmarks.servers.peers import PEERS
+from benchmarks.servers.processes import cores, dropnorm
 from benchmarks.serving_load import Load
-from benchmarks.serving_models import Reference, keep, train
-from benchmarks.serving_report import YARDSTICK, bounds, machine, table
+from benchmarks.serving_models import MODELS, Reference, are_in, train
+from benchmarks.serving_overload import Overloaded, kept, overloaded
+from benchmarks.serving_overload import lines as overload_lines
+from benchmarks.serving_report import bounds, line, machine, table
 from benchmarks.serving_rounds import Found, Pace, answers, measured
 from benchmarks.serving_workloads import Workload, workloads
 
+OVERLOADING = ("row", "picture-json")
+REST_SECONDS = 2.0
+ONE_MODEL = "ours, with one model"
+MEMORY_BOUND, TAIL_GROWTH_BOUND = 150.0, 1.5
 QUICK, WHOLE = Pace(3, 0.7, 0.25), Pace(9, 2.0, 0.7)
 
 
@@ -32,6 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="three short rounds, our server and the yardstick alone")
     parser.add_argument("--only", default=",".join(names), help=f"some of {','.join(names)}")
     parser.add_argument("--rounds", type=int, help="how many rounds instead")
+    parser.add_argument("--peers", default="", help=f"some of {','.join(PEERS)}")
+    parser.add_argument("--cache", type=Path, help="where the peers' virtual environments are kept for the next time")
     parser.add_argument("--folder", type=Path, help="where the trained models are kept for the next time")
     return parser.parse_args()
 
@@ -42,39 +54,61 @@ def models(given: Path | None, core: int | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="dropnorm-") as temporary:
         folder = given or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        if not keep(folder):
+        if not are_in(folder):
             with dropnorm(folder, core) as (service, _):
                 train(service)
         yield folder
 
 
-def beside(stack: ExitStack, core: int | None, *, quick: bool) -> list[Server]:
-    """The servers that ours is compared with."""
-    servers = [stack.enter_context(uvicorn(YARDSTICK, "constant:starlette", core, lambda work: "/predict"))]
-    if not quick:
-        servers.append(stack.enter_context(uvicorn("raw ASGI", "constant:raw", core, lambda work: "/predict")))
-        servers.append(stack.enter_context(uvicorn("FastAPI tutorial", "tutorial:app", core, tutorial_path)))
-    return servers
+@dataclass(slots=True)
+class Results:
+    """All that one run of the benchmark found; `megabytes` are of our server's process by when, and of the others."""
+
+    compared: list[Found] = field(default_factory=list)
+    overloaded: list[Overloaded] = field(default_factory=list)
+    megabytes: dict[str, float] = field(default_factory=dict)
 
 
-def tutorial_path(workload: Workload) -> str | None:
-    return f"/{workload.shape}" if workload.shape else None
-
-
-def compared(folder: Path, wanted: Sequence[Workload], pace: Pace, *, quick: bool) -> list[Found]:
-    """All rounds of all workloads that our server takes."""
+def run(folder: Path, wanted: Sequence[Workload], pace: Pace, given: argparse.Namespace) -> Results:
+    """All rounds of all workloads that our server takes, then the overload with those of `OVERLOADING`."""
     server_core, load_core = cores()
-    found = []
+    results = Results()
     with ExitStack() as stack:
         service, ours = stack.enter_context(dropnorm(folder, server_core, workers="0"))
-        others = beside(stack, server_core, quick=quick)
+        time.sleep(REST_SECONDS)
+        results.megabytes["ours, idle"] = ours.megabytes()
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropnorm-peers-")))
+        peers = [name for name in given.peers.split(",") if name]
+        cache = given.cache or scratch / "environments"
+        others = started(stack, server_core, peers, cache, scratch / "peers", quick=given.quick)
         load = stack.enter_context(Load(load_core))
-        references = {model: Reference(service.client, model) for model in ("row", "mixed", "picture")}
+        references = {model: Reference(service.client, model) for model in MODELS}
         for workload in wanted:
             taking = [server for server in (ours, *others) if answers(server, workload, references[workload.model])]
+            results.megabytes.setdefault(ONE_MODEL, ours.megabytes())
             if ours in taking:
-                found.append(measured(workload, taking, load, pace, server_core))
-    return found
+                results.compared.append(measured(workload, taking, load, pace, server_core))
+        results.megabytes["ours, after all comparisons"] = ours.megabytes()
+        results.megabytes |= {f"{server.name}, likewise": server.megabytes() for server in others}
+        for workload in wanted:
+            if workload.name in OVERLOADING and not given.quick:
+                results.overloaded.append(overloaded(ours, workload, load, pace))
+        if results.overloaded:
+            results.megabytes["ours, after the overload"] = ours.megabytes()
+    return results
+
+
+def printed(results: Results) -> Iterator[str]:
+    yield from table(results.compared)
+    yield ""
+    yield from bounds(results.compared)
+    yield line("MB of our process with one model in it", results.megabytes[ONE_MODEL], most=MEMORY_BOUND)
+    yield from (line(*kept(found), most=TAIL_GROWTH_BOUND) for found in results.overloaded)
+    if results.overloaded:
+        yield ""
+        yield from overload_lines(results.overloaded)
+    yield "\n| memory of the server's processes | MB |\n|---|--:|"
+    yield from (f"| {moment} | {megabytes:.0f} |" for moment, megabytes in results.megabytes.items())
 
 
 def main() -> None:
@@ -86,11 +120,9 @@ def main() -> None:
     pace = QUICK if given.quick else WHOLE
     pace = Pace(given.rounds or pace.rounds, pace.seconds, pace.alone_seconds)
     with models(given.folder, cores()[0]) as folder:
-        results = compared(folder, wanted, pace, quick=given.quick)
+        results = run(folder, wanted, pace, given)
     print(f"\n{machine()}; medians of {pace.rounds} rounds of {pace.seconds:g} s.\n")
-    print("\n".join(table(results)))
-    print()
-    print("\n".join(bounds(results)))
+    print("\n".join(printed(results)))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from benchmarks.works import network
 from tests.service import EXAMPLES, Service, accepted
 
 Floats = NDArray[np.float32]
+MODELS = ("row", "mixed", "picture")
 COLUMNS, SIDE = 30, 64
 VALUES = SIDE * SIDE * 3
 CITIES, COLOURS = ("Athens", "Bergen", "Cadiz", "Dresden", "Evora"), ("red", "green", "blue")
@@ -112,6 +113,6 @@ class Reference:
         return self._network.answer(features.reshape(len(features), *self._network.input_shape))
 
 
-def keep(folder: Path) -> bool:
+def are_in(folder: Path) -> bool:
     """Whether a folder that was given already holds the models."""
     return (folder / "data" / "dropnorm.db").exists()

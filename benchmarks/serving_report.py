@@ -6,9 +6,11 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.servers.beside import YARDSTICK
+from benchmarks.servers.peers import PEERS
 from benchmarks.serving_rounds import Found, Sample
 
-OURS, YARDSTICK = "dropnorm", "Starlette"
+OURS, PEER = "dropnorm", PEERS["mlserver"].title
 CPU_BOUNDS: Mapping[str, float] = {
     "row": 1.3,
     "named": 2.0,
@@ -18,7 +20,7 @@ CPU_BOUNDS: Mapping[str, float] = {
     "oip-binary": 1.2,
 }
 """CPU time a request, as a multiple of the bare Starlette route's."""
-TAIL_BOUND, ALONE_BOUND, DECODING_BOUND, MONTE_CARLO_BOUND = 3.0, 1.0, 0.5, 8.0
+TAIL_BOUND, ALONE_BOUND, DECODING_BOUND, MONTE_CARLO_BOUND, PEER_BOUND = 3.0, 1.0, 0.5, 8.0, 8.0
 HEADER = (
     "| request | server | CPU, µs | ratio (spread) | requests/s | ratio (spread) | p50 / p99 at 16, ms | p50 at 1, ms |"
     "\n|---|---|--:|--:|--:|--:|--:|--:|"
@@ -73,15 +75,18 @@ def bounds(results: Sequence[Found]) -> Iterator[str]:
     for found in results:
         name = found.workload.title
         if (bound := CPU_BOUNDS.get(found.workload.name)) is not None:
-            yield _line(f"{name}: CPU against Starlette", statistics.median(_against(found)), most=bound)
+            yield line(f"{name}: CPU against Starlette", statistics.median(_against(found)), most=bound)
         if found.workload.name in CPU_BOUNDS:
             tails = found.ratios(OURS, YARDSTICK, _tail)
-            yield _line(f"{name}: p99 at 16 against Starlette", statistics.median(tails), most=TAIL_BOUND)
+            yield line(f"{name}: p99 at 16 against Starlette", statistics.median(tails), most=TAIL_BOUND)
             later = found.median(OURS, _alone) - found.median(YARDSTICK, _alone)
-            yield _line(f"{name}: ms later than Starlette at 1", later, most=ALONE_BOUND)
+            yield line(f"{name}: ms later than Starlette at 1", later, most=ALONE_BOUND)
+        if PEER in found.samples:
+            rates = found.ratios(OURS, PEER, _rate)
+            yield line(f"{name}: rate against {PEER}", statistics.median(rates), least=PEER_BOUND)
         if found.decodings:
             rate = found.median(OURS, _rate) / statistics.median(found.decodings)
-            yield _line(f"{name}: rate against Pillow's decoding", rate, least=DECODING_BOUND)
+            yield line(f"{name}: rate against Pillow's decoding", rate, least=DECODING_BOUND)
     yield from _monte_carlo({found.workload.name: found for found in results})
 
 
@@ -92,10 +97,11 @@ def _against(found: Found) -> list[float]:
 def _monte_carlo(results: Mapping[str, Found]) -> Iterator[str]:
     if "row" in results and "monte-carlo" in results:
         ratio = results["monte-carlo"].median(OURS, _cpu) / results["row"].median(OURS, _cpu)
-        yield _line("50 Monte Carlo passes: CPU against one prediction", ratio, most=MONTE_CARLO_BOUND)
+        yield line("50 Monte Carlo passes: CPU against one prediction", ratio, most=MONTE_CARLO_BOUND)
 
 
-def _line(what: str, value: float, *, most: float | None = None, least: float | None = None) -> str:
+def line(what: str, value: float, *, most: float | None = None, least: float | None = None) -> str:
+    """A row of the table of bounds."""
     held = (most is None or value <= most) and (least is None or value >= least)
     wanted = f"≤ {most:g}" if most is not None else f"≥ {least:g}"
     return f"| {what} | {wanted} | {value:.2f} | {'held' if held else '**missed**'} |"

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.servers.processes import ADMIN_KEY, Server, on_core
 from benchmarks.serving_load import Load
 from benchmarks.serving_models import Reference
-from benchmarks.serving_workloads import Workload
+from benchmarks.serving_workloads import Workload, check_probabilities
 
 CONNECTIONS = 16
 
@@ -60,25 +60,30 @@ def answers(server: Server, workload: Workload, reference: Reference) -> bool:
 
     A path or an option that it does not know is said loudly, and left out.
     """
-    path = server.path_of(workload)
-    if path is None:
+    request = server.asked(workload)
+    if request is None:
         return False
-    headers = {**workload.headers, "Authorization": f"Bearer {ADMIN_KEY}"}
-    response = httpx.post(f"http://127.0.0.1:{server.port}{path}", content=workload.body, headers=headers, timeout=60)
-    if workload.optional and response.status_code in (404, 422):
-        print(f"!!! {workload.name} is LEFT OUT: {path} answered {response.status_code}", flush=True)
+    headers = {**request.headers, "Authorization": f"Bearer {ADMIN_KEY}"}
+    address = f"http://127.0.0.1:{server.port}{request.path}"
+    response = httpx.post(address, content=request.body, headers=headers, timeout=60)
+    ours = request is workload.request
+    if ours and workload.optional and response.status_code in (404, 422):
+        print(f"!!! {workload.name} is LEFT OUT: {request.path} answered {response.status_code}", flush=True)
         return False
     if response.status_code != 200:
         raise SystemExit(f"{server.name} answered {workload.name} with {response.status_code}: {response.text[:500]}")
-    if path == workload.path:
+    if ours:
         workload.check(response, reference)
+    else:
+        check_probabilities(response)
     return True
 
 
 def measured(workload: Workload, servers: Sequence[Server], load: Load, pace: Pace, core: int | None) -> Found:
     """All rounds of one workload."""
     found = Found(workload, {server.name: [] for server in servers})
-    requests = {server.name: workload.request(server.path_of(workload) or "", ADMIN_KEY) for server in servers}
+    asked = {server.name: server.asked(workload) for server in servers}
+    requests = {name: request.raw(ADMIN_KEY) for name, request in asked.items() if request is not None}
     for server in servers:
         load.closed(server.port, requests[server.name], CONNECTIONS, pace.alone_seconds)
     for _ in range(pace.rounds):

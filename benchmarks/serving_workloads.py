@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.serving_models import VALUES, Floats, Reference, jpeg, mixed_row, picture, row_of_numbers
 
 API = "/api/v1/models"
-JSON, NPY = {"Content-Type": "application/json"}, {"Content-Type": "application/x-npy"}
+INFER = "/v2/models/picture/infer"
 
 
 class Wrong(Exception):
@@ -22,39 +22,64 @@ class Wrong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is posted, and where."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    def raw(self, key: str) -> bytes:
+        """All of it as it goes over the wire, with a key."""
+        headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {key}", **self.headers}
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([f"POST {self.path} HTTP/1.1", *lines, f"Content-Length: {len(self.body)}", "", ""])
+        return head.encode() + self.body
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
-    """One request. `shape` says which network of other servers takes the same values: `row` or `picture`.
+    """One request to our server. `values` [1, n]: what other servers are sent in their own form; None: nothing.
 
     `expected` makes the probabilities [1, classes] of a reference; None where the answer is drawn by chance.
-    `optional`: it is left out where the server does not know the path or the option.
+    `optional`: it is left out where the server does not know the path or the option. `file` is what Pillow decodes.
     """
 
     name: str
     title: str
     model: str
-    path: str
-    body: bytes
-    headers: Mapping[str, str]
+    request: Request
     expected: Callable[[Reference], Floats] | None
     probabilities: Callable[[httpx.Response], Floats]
-    shape: str | None = None
+    values: Floats | None = None
     file: bytes = b""
     optional: bool = False
 
-    def request(self, path: str, key: str) -> bytes:
-        """The whole request, at another path where another server is asked."""
-        headers = {"Host": "127.0.0.1", "Authorization": f"Bearer {key}", **self.headers}
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        head = "\r\n".join([f"POST {path} HTTP/1.1", *lines, f"Content-Length: {len(self.body)}", "", ""])
-        return head.encode() + self.body
-
     def check(self, response: httpx.Response, reference: Reference) -> None:
-        """Raises `Wrong` unless the answer is the reference's, bit for bit."""
+        """Raises `Wrong` unless it is the reference's bit for bit, or tells how sure it is where it is drawn."""
         if self.expected is None:
+            if "uncertainty" not in response.json()["predictions"][0]:
+                raise Wrong(f"{self.name}: answered {response.text[:500]}")
             return
         found, expected = self.probabilities(response), self.expected(reference)
         if found.shape != expected.shape or not np.array_equal(found, expected):
             raise Wrong(f"{self.name}: answered {found.tolist()}, and right is {expected.tolist()}")
+
+
+def check_probabilities(response: httpx.Response) -> None:
+    """Raises `Wrong` unless the numbers of a JSON answer are probabilities, as another server's must be."""
+    if response.headers.get("content-type", "").startswith("application/json"):
+        total = sum(_fractions(response.json()))
+        if abs(total - 1) > 1e-3:
+            raise Wrong(f"these are no probabilities: {response.text[:500]}")
+
+
+def _fractions(document: object) -> Iterator[float]:
+    if isinstance(document, float):
+        yield document
+    elif isinstance(document, list | dict):
+        for value in document.values() if isinstance(document, dict) else document:
+            yield from _fractions(value)
 
 
 def _of_json(response: httpx.Response) -> Floats:
@@ -69,17 +94,18 @@ def _of_tensors(response: httpx.Response) -> Floats:
     return np.frombuffer(response.content[length:], np.float32).reshape(output["shape"])
 
 
-def _json(document: object) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
+def of_json(path: str, document: object) -> Request:
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return Request(path, body, {"Content-Type": "application/json"})
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def of_npy(path: str, array: NDArray[Any]) -> Request:
     file = BytesIO()
     np.save(file, array)
-    return file.getvalue()
+    return Request(path, file.getvalue(), {"Content-Type": "application/x-npy"})
 
 
-def _tensor(array: Floats) -> tuple[bytes, Mapping[str, str]]:
+def of_tensor(path: str, array: Floats) -> Request:
     """An Open Inference request with its one input as binary data, and the answer asked for likewise."""
     described = {
         "name": "input",
@@ -87,53 +113,47 @@ def _tensor(array: Floats) -> tuple[bytes, Mapping[str, str]]:
         "datatype": "FP32",
         "parameters": {"binary_data_size": array.nbytes},
     }
-    header = _json({"inputs": [described], "parameters": {"binary_data_output": True}})
+    document = {"inputs": [described], "parameters": {"binary_data_output": True}}
+    header = json.dumps(document, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(header))}
-    return header + array.tobytes(), headers
+    return Request(path, header + array.tobytes(), headers)
 
 
 def workloads() -> list[Workload]:
     """All of them, in the order of the table."""
     chance = random.Random(11)
-    row, *others = _of_tables(chance)
-    *named, monte_carlo = others
-    return [row, *named, *_of_pictures(chance), monte_carlo]
+    row, named, monte_carlo = _of_tables(chance)
+    return [row, named, *_of_pictures(chance), monte_carlo]
 
 
-def _of_tables(chance: random.Random) -> list[Workload]:
+def _of_tables(chance: random.Random) -> tuple[Workload, Workload, Workload]:
     row, by_name = [row_of_numbers(chance)], [mixed_row(chance)]
-    options = {"monte_carlo_samples": 50, "seed": 1}
-    sent, drawn = _json({"instances": row}), _json({"instances": row, "options": options})
-    right, right_by_name = _rows(row), _rows(by_name)
-    of_row, of_mixed = ("row", f"{API}/row/predict"), ("mixed", f"{API}/mixed/predict")
-    title = "one row by column name, preprocessing and report"
-    return [
-        Workload("row", "one row, JSON array", *of_row, sent, JSON, right, _of_json, shape="row"),
-        Workload("named", title, *of_mixed, _json({"instances": by_name}), JSON, right_by_name, _of_json),
-        Workload("monte-carlo", "one row, 50 Monte Carlo passes", *of_row, drawn, JSON, None, _of_json, optional=True),
-    ]
+    path, values = f"{API}/row/predict", np.array(row, np.float32)
+    sent, sent_by_name = of_json(path, {"instances": row}), of_json(f"{API}/mixed/predict", {"instances": by_name})
+    drawn = of_json(path, {"instances": row, "options": {"monte_carlo_samples": 50, "seed": 1}})
+    title, passes = "one row by column name, preprocessing and report", "one row, 50 Monte Carlo passes"
+    return (
+        Workload("row", "one row, JSON array", "row", sent, _rows(row), _of_json, values),
+        Workload("named", title, "mixed", sent_by_name, _rows(by_name), _of_json),
+        Workload("monte-carlo", passes, "row", drawn, None, _of_json, optional=True),
+    )
 
 
 def _of_pictures(chance: random.Random) -> list[Workload]:
     pixels = picture(chance)[None]
     floats = (pixels.reshape(1, VALUES) / np.float32(255)).astype(np.float32)
     numbers = [[round(value, 8) for value in floats[0].tolist()]]
-    tensor, header = _tensor(floats.reshape(pixels.shape))
-    file = jpeg(pixels[0])
-    model, path, in_12_288 = "picture", f"{API}/picture/predict", "12,288 numbers, "
-    right, right_of_text, right_of_file = (
-        _array(floats),
-        _array(np.array(numbers)),
-        lambda reference: reference.file(file),
-    )
-    sent, infer = _json({"instances": numbers}), "/v2/models/picture/infer"
-    shown, binary = {"Content-Type": "image/jpeg"}, f"{in_12_288}Open Inference binary"
+    file, path, title, model = jpeg(pixels[0]), f"{API}/picture/predict", "12,288 numbers, ", "picture"
+    sent, tensor = of_json(path, {"instances": numbers}), of_tensor(INFER, floats.reshape(pixels.shape))
+    text, right, right_of_bytes = _array(np.array(numbers)), _array(floats), _array(pixels)
+    shown, right_of_file = Request(path, file, {"Content-Type": "image/jpeg"}), _file(file)
+    in_floats, in_bytes, binary = f"{title}npy float32", f"{title}npy uint8", f"{title}Open Inference binary"
     return [
-        Workload("picture-json", f"{in_12_288}JSON", model, path, sent, JSON, right_of_text, _of_json, shape="picture"),
-        Workload("npy-float32", f"{in_12_288}npy float32", model, path, _npy(floats), NPY, right, _of_json),
-        Workload("npy-uint8", f"{in_12_288}npy uint8", model, path, _npy(pixels), NPY, _array(pixels), _of_json),
-        Workload("oip-binary", binary, model, infer, tensor, header, right, _of_tensors, optional=True),
-        Workload("jpeg", "a 64 × 64 JPEG", model, path, file, shown, right_of_file, _of_json, file=file),
+        Workload("picture-json", f"{title}JSON", model, sent, text, _of_json, floats),
+        Workload("npy-float32", in_floats, model, of_npy(path, floats), right, _of_json),
+        Workload("npy-uint8", in_bytes, model, of_npy(path, pixels), right_of_bytes, _of_json),
+        Workload("oip-binary", binary, model, tensor, right, _of_tensors, floats, optional=True),
+        Workload("jpeg", "a 64 × 64 JPEG", model, shown, right_of_file, _of_json, file=file),
     ]
 
 
@@ -143,3 +163,7 @@ def _rows(rows: list[Any]) -> Callable[[Reference], Floats]:
 
 def _array(array: NDArray[np.generic]) -> Callable[[Reference], Floats]:
     return lambda reference: reference.array(array)
+
+
+def _file(content: bytes) -> Callable[[Reference], Floats]:
+    return lambda reference: reference.file(content)

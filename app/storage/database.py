@@ -14,9 +14,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Float
 
-from app.storage import postgresql
 from app.storage.failures import failures_told
-from app.storage.postgresql import LIMITS, Limits
+from app.storage.patience import LIMITS, Limits
 
 BUSY_SECONDS = 30
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -65,6 +64,8 @@ class Database:
 
 def _engine(address: URL, limits: Limits) -> Engine:
     if address.get_backend_name() != "sqlite":
+        from app.storage import postgresql
+
         return postgresql.engine(address, limits)
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     # No failure tells of what was asked with it.

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.storage.database import now
 from app.storage.service_tables import IdempotencyRow
+from app.storage.upserts import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,9 @@ def reserve(session: Session, project: str, key: str, digest: str) -> Answer | N
 
     Of many at once, one takes it; the others wait here for its commit and get its answer.
     """
-    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     moment = select(now()).scalar_subquery()
     take = (
-        insert(IdempotencyRow)
+        insert(session, IdempotencyRow)
         .values(project=project, key=key, digest=digest, status=0, answer={}, created_at=moment)
         .on_conflict_do_nothing()
         .returning(IdempotencyRow.key)

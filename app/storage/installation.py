@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.errors import StorageUnavailable
@@ -28,6 +26,7 @@ from app.storage.identifiers import new_id
 from app.storage.service_tables import InstallationRow
 from app.storage.tables import DatasetRow
 from app.storage.trees import children
+from app.storage.upserts import insert
 
 NAME = "installation"
 LOOKED_FOR = 20
@@ -106,8 +105,7 @@ def _begun(database: Database, blobs: Blobs) -> str:
 
 def _known_or(session: Session, made: str) -> str:
     """The database's id, which is `made` where it had none."""
-    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    row = insert(InstallationRow).values(place=1, id=made, created_at=select(now()).scalar_subquery())
+    row = insert(session, InstallationRow).values(place=1, id=made, created_at=select(now()).scalar_subquery())
     session.execute(row.on_conflict_do_nothing())
     return session.scalars(select(InstallationRow.id)).one()
 

@@ -12,8 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, FieldError, Invalid, NotFound
@@ -22,6 +20,7 @@ from app.storage.base import DEFAULT_PROJECT
 from app.storage.database import now
 from app.storage.identifiers import new_id
 from app.storage.service_tables import KeyRow
+from app.storage.upserts import insert
 
 SCOPES = ("read", "predict", "train", "admin")
 PREFIX = "dn_"
@@ -91,8 +90,7 @@ def add(
     if expires_at is not None and not moment < expires_at <= moment + LONGEST_SECONDS:
         message = "must be a time to come, and within 100 years"
         raise Invalid(f"/expires_at: {message}", errors=(FieldError("/expires_at", message),))
-    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    row = insert(KeyRow).values(
+    row = insert(session, KeyRow).values(
         id=new_id("key"),
         project=project,
         name=name,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from app.storage.database import MIGRATIONS, Database
 from app.storage.failures import failures_told
-from app.storage.postgresql import UNLIMITED
+from app.storage.patience import UNLIMITED
 
 LOCK = 0x64726F706E6F726D  # "dropnorm"
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import delete, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
@@ -16,6 +14,7 @@ from app.storage.database import now
 from app.storage.identifiers import new_id
 from app.storage.model_tables import AliasRow, ModelRow, VersionRow
 from app.storage.tables import ArtifactRow
+from app.storage.upserts import insert
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class ModelRecord:
 
 def add_version(session: Session, project: str, name: str, run_id: str) -> int:
     """Gives the model `name` its next version; makes the model if there is none. Answers the number."""
-    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     moment = select(now()).scalar_subquery()
     session.execute(
-        insert(ModelRow)
+        insert(session, ModelRow)
         .values(id=new_id("mod"), project=project, name=name, versions_made=0, created_at=moment)
         .on_conflict_do_nothing(index_elements=["project", "name"])
     )

@@ -1,11 +1,9 @@
-"""How long PostgreSQL may keep anybody waiting, and a connection that gives up on a server that says nothing.
+"""PostgreSQL's engine: limits on every wait, and a connection that gives up on a server that says nothing.
 
-A process that is stopped, or cut off, inside a transaction keeps its locks for as long as the server believes in the
-connection. So the server ends such a transaction, and nobody waits for a lock for long.
+Imported where a database is PostgreSQL's: its driver is of no use to a process on SQLite, which would keep it.
 """
 
 import time
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
@@ -13,30 +11,10 @@ from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 from sqlalchemy import URL, Engine, create_engine, event
 
+from app.storage.patience import Limits
+
 Answer = TypeVar("Answer")
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """In seconds; 0 for no limit. Each but the last is less than a worker's lease of 30, which they are to save.
-
-    `lock`: a wait for one lock, 503 then; transactions last milliseconds, so whoever holds it is not well.
-    `statement`: what the server works on one statement, such a wait included; more than `lock`, which tells more.
-    `idle`: how long a transaction may lie open with nothing asked of it: then its locks are free again.
-    `answer`: how long a client waits for an answer; more than `statement`, which leaves the connection usable.
-    `connect`: until a connection to one address stands.
-    """
-
-    lock: float = 10
-    statement: float = 20
-    idle: float = 20
-    answer: float = 25
-    connect: int = 5
-
-
-LIMITS = Limits()
-UNLIMITED = Limits(lock=0, statement=0, idle=0, answer=0)
-"""For migrations, which wait for one another and may rebuild a table, for as long as that takes."""
 
 KEPT_ALIVE = {
     # A machine that is gone is noticed within about 25 seconds, by whoever listens and by whoever speaks.

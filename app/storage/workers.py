@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from app.storage.database import now
 from app.storage.service_tables import WorkerRow
+from app.storage.upserts import insert
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 COUNTED = ("epochs", "training_rows", "leases_lost", "trainers_lost")
@@ -20,10 +19,9 @@ def seen(session: Session, worker_id: str, project: str, counts: Mapping[str, in
 
     `counts` are the columns of `COUNTED`, since the worker started.
     """
-    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     moment = select(now()).scalar_subquery()
     told = {"seen_at": moment, **{name: counts.get(name, 0) for name in COUNTED}}
-    statement = insert(WorkerRow).values(id=worker_id, project=project, **told)
+    statement = insert(session, WorkerRow).values(id=worker_id, project=project, **told)
     session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=told))
 
 

@@ -23,8 +23,6 @@ MEDIA_TYPES = {
 def add_docs(app: FastAPI) -> None:
     """Serves the page and what it loads; no other host is asked for anything."""
     folder = files("fastapi_offline") / "static"
-    # Three files held in memory: no name that is sent reaches the disk, and nothing is to be answered in parts.
-    contents = {name: (folder / name).read_bytes() for name in MEDIA_TYPES}
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title=app.title,
@@ -39,9 +37,10 @@ def add_docs(app: FastAPI) -> None:
 
     def asset(request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in contents:
+        # Three files, read whole: no other name that is sent reaches the disk, and nothing is answered in parts.
+        if name not in MEDIA_TYPES:
             raise HTTPException(404)
-        return Response(contents[name], media_type=MEDIA_TYPES[name])
+        return Response((folder / name).read_bytes(), media_type=MEDIA_TYPES[name])
 
     app.router.routes += [Route(f"{ASSETS}/{{name}}", asset), Route("/docs", docs)]
 

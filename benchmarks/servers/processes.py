@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.serving_workloads import Workload
+from benchmarks.serving_workloads import Request, Workload
 from tests.service import HOME, Service, free_port
 
 START_SECONDS = 120.0
@@ -29,14 +29,17 @@ SETTINGS = {
 }
 
 
+Asked = Callable[[Workload], Request | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `path_of` says where it takes a workload; None: it does not."""
+    """A running server. `asked` makes the request that it takes for a workload; None: it takes none."""
 
     name: str
     pid: int
     port: int
-    path_of: Callable[[Workload], str | None]
+    asked: Asked
 
     def _processes(self) -> list[psutil.Process]:
         parent = psutil.Process(self.pid)
@@ -77,7 +80,10 @@ def dropnorm(folder: Path, core: int | None, **settings: str) -> Iterator[tuple[
     with on_core(core):
         service.start()
     try:
-        yield service, Server("dropnorm", service.pid, int(service.address.rsplit(":", 1)[1]), lambda work: work.path)
+        yield (
+            service,
+            Server("dropnorm", service.pid, int(service.address.rsplit(":", 1)[1]), lambda work: work.request),
+        )
     finally:
         service.stop()
         service.client.close()
@@ -88,17 +94,23 @@ def command(
     name: str,
     line: Callable[[int], list[str]],
     core: int | None,
-    path_of: Callable[[Workload], str | None],
+    asked: Asked,
+    log: Path | None = None,
     environment: Mapping[str, str] | None = None,
     ready: str = "/",
 ) -> Iterator[Server]:
-    """A server that a command line starts on a port; it is ready when `ready` is answered at all."""
+    """A server that a command line starts on a port, and that is ready when `ready` is answered by less than a 500.
+
+    What it says goes to `log`; None: to where this process says what it does.
+    """
     port = free_port()
-    with on_core(core):
-        process = subprocess.Popen(line(port), cwd=HOME, env={**os.environ, **(environment or {})})
+    with on_core(core), open(log or os.devnull, "wb") as file:
+        said = file if log else None
+        process = subprocess.Popen(line(port), cwd=HOME, env=environment, stdout=said, stderr=said)
     try:
-        _wait(process, f"http://127.0.0.1:{port}{ready}", name)
-        yield Server(name, process.pid, port, path_of)
+        if not _is_ready(process, f"http://127.0.0.1:{port}{ready}"):
+            raise SystemExit(f"{name} did not start: {log.read_text()[-3000:] if log else 'it says why'}")
+        yield Server(name, process.pid, port, asked)
     finally:
         started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.terminate()
@@ -109,20 +121,19 @@ def command(
         process.wait(END_SECONDS)
 
 
-def uvicorn(
-    name: str, application: str, core: int | None, path_of: Callable[[Workload], str | None]
-) -> AbstractContextManager[Server]:
+def uvicorn(name: str, application: str, core: int | None, asked: Asked) -> AbstractContextManager[Server]:
     """An application of this package under uvicorn, with the loop and the parser that our server has."""
     options = [sys.executable, "-m", "uvicorn", f"benchmarks.servers.{application}", *UVICORN]
-    return command(name, lambda port: [*options, "--port", str(port)], core, path_of)
+    return command(name, lambda port: [*options, "--port", str(port)], core, asked)
 
 
-def _wait(process: subprocess.Popen[bytes], address: str, name: str) -> None:
+def _is_ready(process: subprocess.Popen[bytes], address: str) -> bool:
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up and process.poll() is None:
         try:
             if httpx.get(address, timeout=5).status_code < 500:
-                return
+                return True
         except httpx.TransportError:
-            time.sleep(0.1)
-    raise SystemExit(f"{name} did not start")
+            pass
+        time.sleep(0.1)
+    return False

@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from app.errors import Unavailable
 from app.storage import jobs, migrations, quotas, runs
 from app.storage.database import Database, now
-from app.storage.postgresql import LIMITS, Limits
+from app.storage.patience import LIMITS, Limits
 from tests.storage.rows import PROJECT, add_run, claim, expire, status_of, try_claim
 from tests.storage.servers import PostgresqlServer
 
@@ -26,7 +26,7 @@ import os, signal, sys
 from app.storage import jobs
 from app.storage.database import Database
 from app.storage.jobs import Claim
-from app.storage.postgresql import Limits
+from app.storage.patience import Limits
 database = Database(sys.argv[1], Limits(idle=2))
 with database.write() as session:
     jobs.heartbeat(session, Claim(sys.argv[2], "default", "run", 1, 0, 3))
