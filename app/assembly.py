@@ -24,6 +24,7 @@ from app.web.app import create_app
 from app.web.bodies import BodyLimits
 from app.web.broadcast import Broadcast
 from app.web.context import Context, Limits
+from app.web.gate import Gate
 from app.web.metrics import Metrics
 from app.web.observation import Observation
 from app.web.scrape import Scrape
@@ -57,6 +58,7 @@ def context_of(settings: Settings, shared_metrics: Path | None = None) -> Contex
         metrics=metrics,
         scrape=Scrape(metrics, database, blobs),
         access_log=AccessLog(settings.log_format) if settings.access_log == "on" else None,
+        gate=Gate(settings.max_wait_seconds, metrics.turned_away),
         tracing=tracing_to(settings.traces_endpoint, "dropnorm-api", version("dropnorm")),
     )
 

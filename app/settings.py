@@ -49,6 +49,7 @@ class Settings(BaseModel):
     max_requests_per_second: Annotated[int, Field(ge=0)] = 10_000
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 500
     max_concurrent_uploads: Annotated[int, Field(ge=1)] = 32
+    max_wait_seconds: Annotated[float, Field(gt=0, le=600)] = 0.05
     body_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0

@@ -10,7 +10,11 @@ from orjson import dumps
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.errors import Unavailable
 from app.web.context import Context
+from app.web.errors import answer_of
+from app.web.outgoing import HEADERS
+from app.web.scopes import PREDICT, needed
 from app.web.wire import Wire
 
 HEADER_SECONDS = 10.0
@@ -28,6 +32,8 @@ PROBLEMS = {
     503: ("Service Unavailable", "overloaded", "too many connections are open; try again soon"),
 }
 
+_OVERLOADED = Unavailable("more predictions wait than can be answered soon; try again", code="overloaded")
+
 
 class _Nowhere(list[tuple[bytes, bytes]]):
     """Takes headers and keeps none."""
@@ -37,6 +43,14 @@ class _Nowhere(list[tuple[bytes, bytes]]):
 
 
 _NOWHERE = _Nowhere()
+
+
+@cache
+def _refusal() -> tuple[bytes, bytes]:
+    """The header lines and the body that turn a prediction away: made once, for that must cost next to nothing."""
+    answer = answer_of(_OVERLOADED)
+    lines = [b"%b: %b\r\n" % header for header in (*answer.raw_headers, *HEADERS) if header[0] != b"content-length"]
+    return b"".join(lines), bytes(answer.body)
 
 
 @cache
@@ -55,6 +69,8 @@ class Connection(HttpToolsProtocol):
         self._fruitless_bytes, self._got_on = 0, False
         self._in_headers = self._in_message = False
         self._timer: asyncio.TimerHandle | None = None
+        context = self.app_state.get("context")
+        self._gate = context.gate if isinstance(context, Context) else None
         self._wait()
         listener = transport.get_extra_info("socket")
         if listener is not None:
@@ -90,8 +106,19 @@ class Connection(HttpToolsProtocol):
         self.headers = _NOWHERE
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.scope["extensions"] = {Wire.NAME: Wire(cycle)}  # type: ignore[dict-item]
-        super()._start_asgi_task(cycle, app)
+        wire = Wire(cycle)
+        cycle.scope["extensions"] = {Wire.NAME: wire}  # type: ignore[dict-item]
+        if self._gate is None or needed(cycle.scope["method"], cycle.scope["path"]) != PREDICT:
+            super()._start_asgi_task(cycle, app)
+        elif self._gate.is_full and not self.pipeline:
+            self._gate.turn_away()
+            wire.answer(*_refusal(), status=503)
+        else:
+            self._gate.enter()
+            task = self.loop.create_task(cycle.run_asgi(app))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+            task.add_done_callback(self._gate.leave)
 
     def on_chunk_header(self) -> None:
         self._got_on = True

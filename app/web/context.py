@@ -18,6 +18,7 @@ from app.tracing import Tracing
 from app.web.access import Rules
 from app.web.access_log import AccessLog
 from app.web.broadcast import Broadcast
+from app.web.gate import Gate
 from app.web.metrics import Metrics
 from app.web.readiness import Readiness
 from app.web.scrape import Scrape
@@ -65,6 +66,7 @@ class Context:
     scrape: Scrape
     access_log: AccessLog | None
     tracing: Tracing | None
+    gate: Gate
     # Set when the server is about to stop, and still answers.
     stopping: threading.Event = field(default_factory=threading.Event)
     readiness: Readiness = field(default_factory=Readiness)

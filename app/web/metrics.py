@@ -52,6 +52,9 @@ class Metrics:
             "dropnorm_model_cache_requests", "Predictions by whether their model was in memory.", ("outcome",),
             registry=registry,
         )  # fmt: skip
+        self._turned_away = Counter(
+            "dropnorm_predictions_refused", "Predictions that would have waited too long.", registry=registry
+        )
         self._hit, self._miss = cache.labels("hit"), cache.labels("miss")
         self._models = Gauge(
             "dropnorm_model_cache_models", "Models in memory.", registry=registry, multiprocess_mode="livesum"
@@ -84,6 +87,10 @@ class Metrics:
     def looked_up(self, *, found: bool) -> None:
         """A model was wanted, and was in memory or not."""
         (self._hit if found else self._miss).inc()
+
+    def turned_away(self) -> None:
+        """A prediction was refused, for too many wait."""
+        self._turned_away.inc()
 
     def holds(self, models: int) -> None:
         """So many models are in memory now."""

@@ -6,7 +6,7 @@ What is offered in `scope["extensions"]` may be left alone: the usual messages w
 
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -30,8 +30,8 @@ class Wire:
         cycle.message_event.clear()
         return body
 
-    def answer(self, lines: bytes, body: bytes) -> bool:
-        """Answers 200 with these header lines (each ended by CRLF; no content-length among them) and this body.
+    def answer(self, lines: bytes, body: bytes, status: int = 200) -> bool:
+        """Answers with these header lines (each ended by CRLF; no content-length among them) and this body.
 
         False where it cannot be done in one go: something was sent before, or the client reads too slowly.
         """
@@ -42,7 +42,8 @@ class Wire:
             return True
         cycle.response_started = cycle.response_complete = True
         closing = b"" if cycle.keep_alive else b"connection: close\r\n"
-        head = b"HTTP/1.1 200 OK\r\n%b%b%bcontent-length: %d\r\n\r\n" % (
+        head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
+            STATUS_LINE[status],
             self._date_lines(cycle.default_headers), lines, closing, len(body),
         )  # fmt: skip
         cycle.transport.write(head + body)

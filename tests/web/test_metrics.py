@@ -21,8 +21,8 @@ NAMES = {
     "dropnorm_worker_training_rows_total", "dropnorm_training_rows_per_second", "dropnorm_worker_leases_lost_total",
     "dropnorm_worker_trainers_lost_total", "dropnorm_workers_seen", "dropnorm_http_requests_total",
     "dropnorm_http_request_seconds_bucket", "dropnorm_prediction_seconds_bucket", "dropnorm_prediction_rows_total",
-    "dropnorm_model_cache_models", "dropnorm_model_cache_requests_total", "dropnorm_database_up",
-    "dropnorm_database_seconds", "dropnorm_disk_free_bytes", "dropnorm_disk_total_bytes",
+    "dropnorm_model_cache_models", "dropnorm_predictions_refused_total", "dropnorm_model_cache_requests_total",
+    "dropnorm_database_up", "dropnorm_database_seconds", "dropnorm_disk_free_bytes", "dropnorm_disk_total_bytes",
     "process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_max_fds",
 }  # fmt: skip
 ROW: Json = {"instances": [{"island": "Biscoe", "bill_length_mm": 47.5}] * 3}
