@@ -75,6 +75,7 @@ def _settle_keys(settings: Settings, database: "Database") -> None:
     given = {
         "DROPNORM_ADMIN_KEY": ("first key", keys.SCOPES, settings.admin_key),
         "DROPNORM_METRICS_KEY": ("metrics", ("read",), settings.metrics_key),
+        "DROPNORM_INVOCATIONS_KEY": ("invocations", ("predict",), settings.invocations_key),
     }
     with database.write() as session:
         held = {

@@ -13,7 +13,8 @@ from app.errors import DropnormError, shown
 
 PREFIX = "DROPNORM_"
 KEY = r"^$|^dn_[A-Za-z0-9]{32,100}$"
-SECRETS = frozenset({"admin_key", "metrics_key", "database_url"})
+MODEL = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+SECRETS = frozenset({"admin_key", "invocations_key", "metrics_key", "database_url"})
 """Whose values no message shows: the database's address may hold a password."""
 ENDPOINTS = r"^$|^https?://[^\s/?#@]+(/\S*)?$"
 DATABASES = r"^$|^sqlite:///|^postgresql\+psycopg://"
@@ -39,6 +40,7 @@ class Settings(BaseModel):
     auth: Literal["", "on", "off"] = ""
     admin_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
     metrics_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
+    invocations_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 8 << 30
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 << 20
@@ -54,6 +56,7 @@ class Settings(BaseModel):
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     ingest_memory_bytes: Annotated[int, Field(ge=256 << 20)] = 2 << 30
     model_cache: Annotated[int, Field(ge=1)] = 64
+    default_model: Annotated[str, Field(pattern=MODEL)] = ""
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 30.0
     checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     max_unfinished_runs: Annotated[int, Field(ge=1)] = 500
@@ -87,8 +90,15 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _keys_differ(self) -> "Settings":
-        if self.metrics_key and self.metrics_key == self.admin_key:
-            raise PydanticCustomError("same_key", "DROPNORM_METRICS_KEY must be another key than DROPNORM_ADMIN_KEY")
+        given: dict[str, str] = {}
+        for name in ("admin_key", "metrics_key", "invocations_key"):
+            key = getattr(self, name)
+            if key and key in given:
+                variable, other = f"{PREFIX}{name.upper()}", f"{PREFIX}{given[key].upper()}"
+                raise PydanticCustomError(
+                    "same_key", "{variable} must be another key than {other}", {"variable": variable, "other": other}
+                )
+            given[key] = name
         return self
 
     def check_host(self) -> None:

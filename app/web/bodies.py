@@ -9,6 +9,8 @@ from app.errors import TooLarge, TooSlow, Unavailable
 
 LEAST_BYTES_PER_SECOND = 8_000
 """What a body must bring on average, once its time of grace is over."""
+HELD = "dropnorm.held"
+"""Where the scope of a request has its `Body`, for what makes more bytes of it."""
 LOOK_SECONDS = 0.5
 """How often late bodies are looked for. A timer for each part of each would cost a request more than its network."""
 
@@ -101,6 +103,10 @@ class Body:
         if self._task is not None and moment - self._began > allowed:
             self._is_late = True
             self._task.cancel()
+
+    def hold(self, count: int) -> None:
+        """Counts what was made of the body, such as what it inflates to, as if it were sent. Raises as `receive`."""
+        self._take(count)
 
     def close(self) -> None:
         self._bodies.end(self)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.errors import InvalidRows
 
 BYTES, BOOL, BF16, FP32 = "BYTES", "BOOL", "BF16", "FP32"
-NUMBERS: dict[str, np.dtype[np.generic]] = {
+WHOLE: dict[str, np.dtype[np.integer]] = {
     "UINT8": np.dtype("<u1"),
     "UINT16": np.dtype("<u2"),
     "UINT32": np.dtype("<u4"),
@@ -18,6 +18,9 @@ NUMBERS: dict[str, np.dtype[np.generic]] = {
     "INT16": np.dtype("<i2"),
     "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
+}
+NUMBERS: dict[str, np.dtype[np.generic]] = {
+    **WHOLE,
     "FP16": np.dtype("<f2"),
     FP32: np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
@@ -53,7 +56,9 @@ def texts_of(content: memoryview, count: int, name: str) -> list[str]:
         length = _LENGTH.unpack_from(content, start)[0]
         start += _LENGTH.size
         if length > end - start:
-            raise wrong(f"input '{name}': element {len(texts)} has {length} bytes by its length; {end - start} are left")
+            raise wrong(
+                f"input '{name}': element {len(texts)} has {length} bytes by its length; {end - start} are left"
+            )
         texts.append(text_of(bytes(content[start : start + length]), name, len(texts)))
         start += length
     if len(texts) != count or start != end:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from time import perf_counter_ns
 
 import numpy as np
@@ -16,6 +17,7 @@ from app.web.hot import whole_body
 from app.web.predict_options import USUAL, Options, read_options
 from app.web.protocols.compression import accepted_encoding, deflated, inflated
 from app.web.protocols.datatypes import wrong
+from app.web.protocols.endpoints import names_of, project_of, version_of
 from app.web.protocols.oip_answer import Outputs, Reply, reply_of
 from app.web.protocols.oip_request import Inference, Parameters, read_inference, read_raw
 from app.web.protocols.signature import output_of
@@ -25,6 +27,8 @@ from app.web.protocols.tensors import question_of
 OPTIONS = frozenset(("calibrated", "monte_carlo_samples", "seed"))
 """Parameters that say how an answer is to be made; others may be there, and mean nothing here."""
 LONGEST_MICROSECONDS = 3_600_000_000
+SMALL_JSON, SMALL_BINARY = 64 << 10, 1 << 20
+"""Bytes of a body that are read within a millisecond or so, on the event loop; a larger one is a thread's."""
 HEADER_LENGTH = b"inference-header-content-length"
 Headers = dict[bytes, bytes]
 
@@ -36,10 +40,8 @@ class Infer:
         self._desk, self._statistics = desk, statistics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        names = scope["path_params"]
-        served, predictor = await self._desk.model(
-            scope["principal"].project, names["name"], version=names.get("version")
-        )
+        names = names_of(scope)
+        served, predictor = await self._desk.model(project_of(scope), names["name"], version=version_of(names))
         counts = self._statistics.of(served)
         began = perf_counter_ns()
         try:
@@ -57,7 +59,7 @@ class Infer:
         encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
         if encoding == "identity":
             return body
-        return await inflated(body, encoding, scope.get(BODY), self._desk.in_thread)
+        return await inflated(body, encoding, scope.get(BODY), partial(self._desk.run, here=False))
 
     async def _reply(
         self, served: Served, predictor: Predictor, body: bytes, header_bytes: int | None
@@ -69,7 +71,7 @@ class Infer:
             inference = read_raw(predictor, body) if header_bytes == 0 else read_inference(body, header_bytes)
             return inference, question_of(predictor, inference.tensors, limits)
 
-        inference, question = await self._desk.read(predictor, len(body), read)
+        inference, question = await self._desk.run(read, here=len(body) <= _small(header_bytes))
         was_read = perf_counter_ns()
         outputs = await self._outputs(served, predictor, inference, question)
         answered = perf_counter_ns()
@@ -85,8 +87,7 @@ class Infer:
         spec = output_of(predictor)
         if question is None:
             return {spec.name: np.empty((0, predictor.outputs), np.float32)}
-        asked = self._desk.answer(served, predictor, question, calibrated=options.calibrated)
-        answers = await _in_time(asked, seconds)
+        answers = await _in_time(self._desk.answer(served, predictor, question, options), seconds)
         return {spec.name: answers.values}
 
 
@@ -113,6 +114,10 @@ async def _in_time(asked: Awaitable[Answers], seconds: float | None) -> Answers:
             return await asked
     except TimeoutError:
         raise Unavailable(f"there was no answer within {seconds:g} seconds", code="deadline_passed") from None
+
+
+def _small(header_bytes: int | None) -> int:
+    return SMALL_JSON if header_bytes is None else SMALL_BINARY
 
 
 def _header_bytes(headers: Headers) -> int | None:

@@ -5,11 +5,15 @@ import math
 import numpy as np
 
 from app.errors import InvalidRows, shown
-from app.web.protocols.datatypes import BOOL, BYTES, NUMBERS, ONLY_BINARY, wrong
+from app.web.protocols.datatypes import BOOL, BYTES, ONLY_BINARY, WHOLE, wrong
 from app.web.protocols.tensors import Tensor
 
-_NUMBER_OR_NULL = frozenset((int, float, type(None)))
-_VALUES = {BYTES: ("texts", frozenset((str, type(None)))), BOOL: ("true and false", frozenset((bool, type(None))))}
+Kinds = frozenset[type]
+_NUMBER_OR_NULL: Kinds = frozenset((int, float, type(None)))
+_VALUES: dict[str, tuple[str, Kinds]] = {
+    BYTES: ("texts", frozenset((str, type(None)))),
+    BOOL: ("true and false", frozenset((bool, type(None)))),
+}
 
 
 def list_tensor(name: str, datatype: str, shape: tuple[int, ...], data: object) -> Tensor:
@@ -26,9 +30,9 @@ def list_tensor(name: str, datatype: str, shape: tuple[int, ...], data: object) 
         expected = math.prod(shape)
         raise wrong(f"input '{shown(name, 40)}': {list(shape)} has {expected} values; received {len(values)}")
     kinds = set(map(type, values))
-    expected, allowed = _VALUES.get(datatype, ("numbers", _NUMBER_OR_NULL))
+    words, allowed = _VALUES.get(datatype, ("numbers", _NUMBER_OR_NULL))
     if not kinds <= allowed:
-        raise _other(name, datatype, expected, values, allowed)
+        raise _other(name, datatype, words, values, allowed)
     if datatype in _VALUES:
         return Tensor(name, datatype, shape, listed=values)
     try:
@@ -57,10 +61,9 @@ def flattened(data: list[object], shape: tuple[int, ...], name: str) -> list[obj
 
 def check_range(tensor: Tensor) -> None:
     """Raises `InvalidRows` for whole numbers of a JSON tensor that are not whole, or beyond their datatype."""
-    kind = NUMBERS[tensor.datatype]
-    if kind.kind == "f" or tensor.numbers is None or not tensor.numbers.size:
+    if tensor.datatype not in WHOLE or tensor.numbers is None:
         return
-    bounds = np.iinfo(kind)
+    bounds = np.iinfo(WHOLE[tensor.datatype])
     numbers = tensor.numbers.astype(np.float64, copy=False)
     # A NaN stands for a null.
     good = np.isnan(numbers) | ((numbers == np.floor(numbers)) & (numbers >= bounds.min) & (numbers <= bounds.max))
@@ -69,6 +72,6 @@ def check_range(tensor: Tensor) -> None:
         raise wrong(f"input '{shown(tensor.name, 40)}': {received} is no {tensor.datatype}")
 
 
-def _other(name: str, datatype: str, expected: str, values: list[object], allowed: frozenset[type]) -> InvalidRows:
+def _other(name: str, datatype: str, expected: str, values: list[object], allowed: Kinds) -> InvalidRows:
     other = next(value for value in values if type(value) not in allowed)
     return wrong(f"input '{shown(name, 40)}': {datatype} has {expected}; received {shown(other)}")

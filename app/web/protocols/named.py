@@ -1,6 +1,7 @@
 """Models by name, for what is told of them: asked of the catalogue, and of the database where that is needed."""
 
 import asyncio
+from functools import partial
 
 from app.errors import NotFound
 from app.serving.catalogue import Served
@@ -16,7 +17,7 @@ async def served_by(
     found = context.catalogue.find(project, name, version=version, alias=alias)
     if found is not None:
         return found
-    return await asyncio.to_thread(context.catalogue.learn, project, name, version=version, alias=alias)
+    return await asyncio.to_thread(partial(context.catalogue.learn, project, name, version=version, alias=alias))
 
 
 async def record_of(context: Context, project: str, name: str) -> ModelRecord:

@@ -22,9 +22,7 @@ class Reply:
     header_bytes: int | None
 
 
-def reply_of(
-    inference: Inference, model: str, version: int, outputs: Outputs, labels: tuple[str, ...] | None
-) -> Reply:
+def reply_of(inference: Inference, model: str, version: int, outputs: Outputs, labels: tuple[str, ...] | None) -> Reply:
     """The answer in the form that was asked for. Raises `InvalidRows` for an output that the model has not."""
     wanted = inference.outputs or tuple(WantedOutput(name, inference.binary, 0) for name in outputs)
     described: list[dict[str, object]] = []

@@ -23,7 +23,18 @@ class Timing(NamedTuple):
 class Counts:
     """Of one version. Lives on one event loop."""
 
-    __slots__ = ("executions", "failed", "failed_ns", "infer_ns", "input_ns", "last", "output_ns", "rows", "succeeded", "whole_ns")
+    __slots__ = (
+        "executions",
+        "failed",
+        "failed_ns",
+        "infer_ns",
+        "input_ns",
+        "last",
+        "output_ns",
+        "rows",
+        "succeeded",
+        "whole_ns",
+    )
 
     def __init__(self) -> None:
         self.rows = self.executions = self.succeeded = self.failed = 0
