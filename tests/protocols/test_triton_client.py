@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import tritonclient.http
-import tritonclient.http.aio
+from tritonclient.http import InferenceServerClient as Client
+from tritonclient.http import InferInput, InferRequestedOutput
+from tritonclient.http.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException
 
 from tests.protocols.asking import NUMBERS, PICTURES, PRICES, ROWS, TABLE, expected, same
@@ -17,7 +18,6 @@ from tests.web.predictions import FEATURES, penguin_rows
 
 pytestmark = pytest.mark.usefixtures("numbers_run", "penguins_run")
 Json = dict[str, Any]
-Client = tritonclient.http.InferenceServerClient
 each_form = pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])
 
 
@@ -28,13 +28,13 @@ def triton(service: Service) -> Iterator[Client]:
     client.close()
 
 
-def tensor(name: str, values: Any, datatype: str = "FP32", *, binary: bool = True) -> tritonclient.http.InferInput:
-    made = tritonclient.http.InferInput(name, list(values.shape), datatype)
+def tensor(name: str, values: Any, datatype: str = "FP32", *, binary: bool = True) -> InferInput:
+    made = InferInput(name, list(values.shape), datatype)
     made.set_data_from_numpy(values, binary_data=binary)
     return made
 
 
-def columns(rows: list[Json], *, binary: bool = True) -> list[tritonclient.http.InferInput]:
+def columns(rows: list[Json], *, binary: bool = True) -> list[InferInput]:
     """The penguins as one input a column; a missing value is an empty text."""
     made = []
     for name in FEATURES:
@@ -127,7 +127,7 @@ def test_pictures_are_bytes_or_numbers_flat_or_not(
 
 @each_form
 def test_the_most_probable_classes_come_with_their_labels(triton: Client, api: httpx.Client, binary: bool) -> None:
-    wanted = tritonclient.http.InferRequestedOutput("probabilities", binary_data=binary, class_count=1)
+    wanted = InferRequestedOutput("probabilities", binary_data=binary, class_count=1)
     found = triton.infer(NUMBERS, [tensor("input", ROWS)], outputs=[wanted]).as_numpy("probabilities")
     assert found.shape == (len(ROWS), 1)
     probabilities = expected(api, ROWS)
@@ -181,6 +181,7 @@ def test_the_repository_lists_loads_and_unloads(triton: Client, api: httpx.Clien
 
 def test_statistics_count_requests_and_rows(triton: Client) -> None:
     def counts() -> Json:
+        found: Json
         [found] = triton.get_inference_statistics(NUMBERS, "1")["model_stats"]
         assert (found["name"], found["version"]) == (NUMBERS, "1")
         return found
@@ -218,7 +219,7 @@ def test_the_asyncio_client_is_answered_too(service: Service, api: httpx.Client)
     wanted = expected(api, ROWS)
 
     async def ask() -> None:
-        async with tritonclient.http.aio.InferenceServerClient(service.address.removeprefix("http://")) as client:
+        async with AsyncClient(service.address.removeprefix("http://")) as client:
             assert await client.is_server_live()
             assert await client.is_server_ready()
             assert await client.is_model_ready(NUMBERS)

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import DropnormError, Unavailable
 from app.serving.catalogue import Served
 from app.serving.predictor import Answers, Predictor, Question
-from app.web.bodies import BODY
+from app.web.bodies import HELD
 from app.web.desk import Desk
 from app.web.hot import whole_body
 from app.web.predict_options import USUAL, Options, read_options
@@ -47,11 +47,11 @@ class Infer:
         try:
             headers: Headers = dict(reversed(scope["headers"]))
             body = await self._body(scope, headers, receive)
-            reply, rows, timing = await self._reply(served, predictor, body, _header_bytes(headers))
+            reply, timing = await self._reply(served, predictor, body, _header_bytes(headers))
         except DropnormError:
             counts.failure(perf_counter_ns() - began)
             raise
-        counts.success(rows, timing)
+        counts.success(timing)
         await _send(reply, accepted_encoding(headers.get(b"accept-encoding", b"")), send)
 
     async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
@@ -59,11 +59,11 @@ class Infer:
         encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
         if encoding == "identity":
             return body
-        return await inflated(body, encoding, scope.get(BODY), partial(self._desk.run, here=False))
+        return await inflated(body, encoding, scope.get(HELD), partial(self._desk.run, here=False))
 
     async def _reply(
         self, served: Served, predictor: Predictor, body: bytes, header_bytes: int | None
-    ) -> tuple[Reply, int, Timing]:
+    ) -> tuple[Reply, Timing]:
         began = perf_counter_ns()
         limits = self._desk.context.limits
 
@@ -77,8 +77,7 @@ class Infer:
         answered = perf_counter_ns()
         reply = reply_of(inference, served.model or "", served.version or 0, outputs, predictor.labels)
         written = perf_counter_ns()
-        timing = Timing(written - began, was_read - began, answered - was_read, written - answered)
-        return reply, len(question) if question is not None else 0, timing
+        return reply, Timing(written - began, was_read - began, answered - was_read, written - answered)
 
     async def _outputs(
         self, served: Served, predictor: Predictor, inference: Inference, question: Question | None

@@ -2,6 +2,7 @@
 
 from starlette.types import Receive, Scope
 
+from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
 from app.storage.models import ModelRecord
 from app.web.desk import Desk
@@ -56,21 +57,21 @@ class Models:
 
     async def statistics(self, scope: Scope, receive: Receive) -> Json:
         """Of one version, of all versions of a model, or of all that were asked in the caller's project."""
-        project, names = project_of(scope), names_of(scope)
-        if "name" not in names:
-            asked = self._statistics.asked(project)
-        elif "version" in names:
-            number = version_of(names)
-            await served_by(self._desk.context, project, names["name"], version=number)
-            asked = [(names["name"], number or 0)]
-        else:
-            record = await record_of(self._desk.context, project, names["name"])
-            asked = [(names["name"], number) for number in sorted(record.versions)]
-        return {
-            "model_stats": [
-                self._statistics.known(project, model, number).document(model, number) for model, number in asked
+        context, project, names = self._desk.context, project_of(scope), names_of(scope)
+        if "version" in names:
+            asked = [await served_by(context, project, names["name"], version=version_of(names))]
+        elif "name" in names:
+            record = await record_of(context, project, names["name"])
+            asked = [
+                await served_by(context, project, names["name"], version=number) for number in sorted(record.versions)
             ]
-        }
+        else:
+            asked = self._statistics.asked(project)
+        return {"model_stats": [self._counts(served) for served in asked]}
+
+    def _counts(self, served: Served) -> Json:
+        executed = self._desk.executions.of(self._desk.context.registry.find(served.run_id))
+        return self._statistics.known(served).document(served.model or "", served.version or 0, executed)
 
     async def _model(self, scope: Scope) -> tuple[str, ModelRecord, Predictor]:
         project, names = project_of(scope), names_of(scope)

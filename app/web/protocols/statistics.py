@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from app.serving.catalogue import Served
+from app.serving.executions import Executed
 
 MOST = 1_000
 """Versions that are counted at once; of more, those that were asked longest ago are forgotten."""
@@ -24,26 +25,23 @@ class Counts:
     """Of one version. Lives on one event loop."""
 
     __slots__ = (
-        "executions",
         "failed",
         "failed_ns",
         "infer_ns",
         "input_ns",
         "last",
         "output_ns",
-        "rows",
         "succeeded",
         "whole_ns",
     )
 
     def __init__(self) -> None:
-        self.rows = self.executions = self.succeeded = self.failed = 0
+        self.succeeded = self.failed = 0
         self.whole_ns = self.input_ns = self.infer_ns = self.output_ns = self.failed_ns = 0
         self.last = 0.0
 
-    def success(self, rows: int, timing: Timing) -> None:
+    def success(self, timing: Timing) -> None:
         self.last = time.time()
-        self.rows += rows
         self.succeeded += 1
         self.whole_ns += timing.whole
         self.input_ns += timing.input
@@ -54,14 +52,14 @@ class Counts:
         self.failed += 1
         self.failed_ns += nanoseconds
 
-    def document(self, model: str, version: int) -> Json:
-        """As `GET /v2/models/{model}/stats` has it."""
+    def document(self, model: str, version: int, executed: Executed) -> Json:
+        """As `GET /v2/models/{model}/stats` has it. The durations are of this protocol's requests alone."""
         return {
             "name": model,
             "version": str(version),
             "last_inference": int(self.last * 1000),
-            "inference_count": self.rows,
-            "execution_count": self.executions,
+            "inference_count": executed.rows,
+            "execution_count": executed.times,
             "inference_stats": {
                 "success": _duration(self.succeeded, self.whole_ns),
                 "fail": _duration(self.failed, self.failed_ns),
@@ -82,25 +80,26 @@ class Statistics:
     """Of all versions that were asked by this protocol."""
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[tuple[str, str, int], Counts] = OrderedDict()
+        self._counts: OrderedDict[Served, Counts] = OrderedDict()
 
     def of(self, served: Served) -> Counts:
         """The counts of a version, to be added to."""
-        key = (served.project, served.model or "", served.version or 0)
-        found = self._counts.get(key)
+        found = self._counts.get(served)
         if found is None:
-            found = self._counts[key] = Counts()
+            found = self._counts[served] = Counts()
             while len(self._counts) > MOST:
                 self._counts.popitem(last=False)
+        else:
+            self._counts.move_to_end(served)
         return found
 
-    def known(self, project: str, model: str, version: int) -> Counts:
+    def known(self, served: Served) -> Counts:
         """The counts of a version, to be told; all of them nought for one that was not asked."""
-        return self._counts.get((project, model, version)) or Counts()
+        return self._counts.get(served) or Counts()
 
-    def asked(self, project: str) -> list[tuple[str, int]]:
-        """Models and versions of a project that were asked."""
-        return [(model, version) for owner, model, version in self._counts if owner == project]
+    def asked(self, project: str) -> list[Served]:
+        """The versions of a project's models that were asked."""
+        return [served for served in self._counts if served.project == project]
 
 
 def _duration(count: int, nanoseconds: int) -> Json:

@@ -85,13 +85,11 @@ def by_row(predictor: Predictor, rows: list[object]) -> Question:
 
     A column that an object leaves out is missing. Raises `InvalidRows`.
     """
+    if has_one_input(predictor) and all(isinstance(row, dict) and row.keys() == {INPUT} for row in rows):
+        rows = [row[INPUT] for row in rows if isinstance(row, dict)]
     if not predictor.takes_pictures:
         whole = [_by_column(row) if isinstance(row, dict) else row for row in rows]
-        if predictor.reader.numbers_a_row is not None and _all_named_input(rows):
-            whole = [row[INPUT] for row in rows if isinstance(row, dict)]
         return Question(raw=predictor.reader.of_instances(whole))
-    if _all_named_input(rows):
-        rows = [row[INPUT] for row in rows if isinstance(row, dict)]
     if any(isinstance(row, dict) for row in rows):
         return question_of_files(predictor, [_file(row) for row in rows])
     return predictor.of_array(_pictures(predictor, picture_numbers(rows)))
@@ -114,10 +112,6 @@ def _of_one(predictor: Predictor, values: list[object]) -> Question:
 
 def _by_column(row: dict[str, object]) -> dict[str, object]:
     return {name: _scalar(value, name) for name, value in row.items()}
-
-
-def _all_named_input(rows: list[object]) -> bool:
-    return all(isinstance(row, dict) and row.keys() == {INPUT} for row in rows)
 
 
 def _pictures(predictor: Predictor, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
