@@ -9,10 +9,9 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.answers import strict_json
+from tests.answers import expect_failure, strict_json
 from tests.keys import client, guarded, made
 from tests.protocols.asking import NUMBERS, PICTURES, PRICES, ROWS, TABLE, expected, same
-from tests.protocols.forms import expect_failure
 from tests.service import EXAMPLES, Service
 from tests.web.predictions import FEATURES, csv_of, npy_of, penguin_rows
 

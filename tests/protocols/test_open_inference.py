@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tests.answers import strict_json
+from tests.answers import expect_failure, strict_json
 from tests.protocols.asking import NUMBERS, PICTURES, PRICES, ROWS, TABLE, expected, same
-from tests.protocols.forms import expect_failure
 from tests.web.predictions import FEATURES, penguin_rows
 
 Json = dict[str, Any]
@@ -231,16 +231,17 @@ def test_inputs_that_are_missing_or_too_many_are_named(api: httpx.Client) -> Non
 
 def test_pictures_of_other_shapes_and_values_are_refused(api: httpx.Client) -> None:
     path = f"/v2/models/{PICTURES}/infer"
-    for kind, array, words in [
+    refused: list[tuple[str, NDArray[Any], str]] = [
         ("FP32", np.zeros((1, 63, 64, 3), np.float32), "[-1, 64, 64, 3]"),
         ("FP32", np.full((1, 12288), 1.5, np.float32), "between 0 and 1"),
         ("FP32", np.full((1, 12288), np.nan, np.float32), "between 0 and 1"),
         ("INT32", np.zeros((1, 12288), np.int32), "UINT8"),
         ("UINT8", np.zeros((1, 0, 64, 3), np.uint8), "received [1, 0, 64, 3]"),
         ("UINT8", np.zeros((1, 64, 64, 4), np.uint8), "received"),
-    ]:
-        tensor = {"name": "input", "datatype": kind, "shape": list(array.shape)}
-        tensor["parameters"] = {"binary_data_size": array.nbytes}
+    ]
+    for kind, array, words in refused:
+        size = {"binary_data_size": array.nbytes}
+        tensor: Json = {"name": "input", "datatype": kind, "shape": list(array.shape), "parameters": size}
         expect_failure(api.post(path, **packed({"inputs": [tensor]}, array.tobytes())), 400, words)
     small = np.zeros((2, 10, 20, 3), np.uint8)
     tensor = {"name": "input", "datatype": "UINT8", "shape": [2, 10, 20, 3], "parameters": {"binary_data_size": 1200}}

@@ -8,9 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.answers import strict_json
+from tests.answers import expect_failure, strict_json
 from tests.protocols.asking import NUMBERS, PICTURES, PRICES, ROWS, TABLE, expected, same
-from tests.protocols.forms import expect_failure
 from tests.service import EXAMPLES
 from tests.web.predictions import FEATURES, penguin_rows
 

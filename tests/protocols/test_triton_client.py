@@ -1,7 +1,7 @@
 """The Open Inference Protocol, asked by Triton's own clients."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -202,17 +202,18 @@ def test_statistics_count_requests_and_rows(triton: Client) -> None:
 
 
 def test_a_failure_keeps_its_words(triton: Client) -> None:
-    for asked, words, status in [
+    refused: list[tuple[Callable[[], object], str, str]] = [
         (lambda: triton.infer("nobody", [tensor("input", ROWS)]), "no such model", "404"),
         (lambda: triton.infer(NUMBERS, [tensor("input", ROWS)], model_version="99"), "has no version 99", "404"),
         (lambda: triton.infer(NUMBERS, [tensor("inputs", ROWS)]), "received 'inputs'", "400"),
         (lambda: triton.infer(NUMBERS, [tensor("input", ROWS[:, :2])]), r"\[-1, 3\]; received \[4, 2\]", "400"),
         (lambda: triton.infer(NUMBERS, [tensor("input", ROWS * np.nan)]), "must be finite", "400"),
         (lambda: triton.get_model_metadata("nobody"), "no such model", "404"),
-    ]:
-        with pytest.raises(InferenceServerException, match=words) as refused:
+    ]
+    for asked, words, status in refused:
+        with pytest.raises(InferenceServerException, match=words) as failure:
             asked()
-        assert refused.value.status() == status
+        assert failure.value.status() == status
 
 
 def test_the_asyncio_client_is_answered_too(service: Service, api: httpx.Client) -> None:

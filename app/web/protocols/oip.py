@@ -26,7 +26,7 @@ EXTENSIONS = [
 ]
 _MODEL = re.compile(r"/v2/models/(?P<name>[^/]+)(?:/versions/(?P<version>[0-9]{1,9}))?(?:/(?P<what>[a-z]+))?")
 _REPOSITORY = re.compile(r"/v2/repository/models/(?P<name>[^/]+)/(?P<what>load|unload)")
-MODEL, VERSION = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
+MODEL, VERSION = "/v2/models/{name}", "/v2/models/{name}/versions/{number}"
 Found = tuple[str, Endpoint]
 """A method, and what answers to it."""
 

@@ -24,7 +24,7 @@ _PATH = re.compile(
     r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
     r"(?::(?P<verb>predict|classify|regress)|(?P<metadata>/metadata))?"
 )
-BASES = ("/v1/models/{name}/labels/{label}", "/v1/models/{name}/versions/{version}", "/v1/models/{name}")
+BASES = ("/v1/models/{name}/labels/{alias}", "/v1/models/{name}/versions/{number}", "/v1/models/{name}")
 KINDS = {"FP32": "DT_FLOAT", "BYTES": "DT_STRING", "BOOL": "DT_BOOL"}
 Json = dict[str, object]
 
