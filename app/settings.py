@@ -14,6 +14,8 @@ from app.errors import DropnormError, shown
 PREFIX = "DROPNORM_"
 KEY = r"^$|^dn_[A-Za-z0-9]{32,100}$"
 MODEL = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+AS_SAGEMAKER = {"host": "0.0.0.0", "port": "8080", "allowed_hosts": "*", "workers": "0"}  # noqa: S104 - keys are asked for
+"""What `DROPNORM_SAGEMAKER` makes the defaults: its containers answer there, under names that nobody knows before."""
 SECRETS = frozenset({"admin_key", "invocations_key", "metrics_key", "database_url"})
 """Whose values no message shows: the database's address may hold a password."""
 ENDPOINTS = r"^$|^https?://[^\s/?#@]+(/\S*)?$"
@@ -56,6 +58,8 @@ class Settings(BaseModel):
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     ingest_memory_bytes: Annotated[int, Field(ge=256 << 20)] = 2 << 30
     model_cache: Annotated[int, Field(ge=1)] = 64
+    sagemaker: Literal["on", "off"] = "off"
+    restore_from: str = ""
     default_model: Annotated[str, Field(pattern=MODEL)] = ""
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 30.0
     checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
@@ -131,6 +135,8 @@ def load(environment: Mapping[str, str] = os.environ, **flags: object) -> Settin
                 raise SettingsError(f"{name} is not a setting of dropnorm")
             given[field] = value
     given |= {name: value for name, value in flags.items() if value is not None}
+    if given.get("sagemaker") == "on":
+        given = AS_SAGEMAKER | given
     try:
         return Settings.model_validate(given)
     except ValidationError as error:

@@ -1,7 +1,10 @@
 """`/invocations` and `/ping`: SageMaker's container contract and MLflow's scoring forms."""
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +241,22 @@ def test_a_key_for_no_key_must_be_its_own(tmp_path: Path) -> None:
     key = "dn_" + "A" * 40
     with pytest.raises(RuntimeError, match="DROPNORM_INVOCATIONS_KEY must be another key than DROPNORM_ADMIN_KEY"):
         Service(tmp_path, auth="on", admin_key=key, invocations_key=key).start()
+
+
+def test_a_container_of_sagemaker_answers_from_the_backup_that_it_was_given(alone: Service, tmp_path: Path) -> None:
+    backup = tmp_path / "model"
+    backup.mkdir()
+    with closing(sqlite3.connect(alone.data_dir / "dropnorm.db")) as database:
+        database.execute("VACUUM INTO ?", (str(backup / "dropnorm.db"),))
+    for name in ("installation", "datasets", "runs"):
+        path = alone.data_dir / name
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, backup / name)
+    key = "dn_" + "AnotherForNone" * 3
+    # On all addresses it would be, as it says when it starts; a test stays on this machine.
+    settings = {"sagemaker": "on", "host": "127.0.0.1", "auth": "on", "invocations_key": key}
+    with Service(tmp_path, restore_from=str(backup), workers="0", default_model="first", **settings) as container:
+        answer = container.client.post("/invocations", json=[[1.5]], headers={"Host": "whatever.it.is.called"})
+        assert answer.status_code == 200, answer.text
+        assert container.client.get("/ping").status_code == 200
+    with pytest.raises(RuntimeError, match="holds no dropnorm"):
+        Service(tmp_path, restore_from=str(tmp_path / "nothing")).start()
