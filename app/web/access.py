@@ -11,18 +11,17 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import DropnormError, Unauthenticated, UnsupportedType, shown
+from app.errors import DropnormError, Unauthenticated
 from app.serving.keyring import Keyring
 from app.storage.keys import Principal
 from app.web import scopes
-from app.web.bodies import HELD, Bodies, Body, BodyLimits, too_large
+from app.web.bodies import HELD, Bodies, Body, BodyLimits, check_body, too_large
 from app.web.callers import Callers
 from app.web.errors import answer_of, unexpected
 from app.web.outgoing import HEADERS_BY_NAME, Exchange, exchange_of
 from app.web.protocols.forms import form_of
 from app.web.traffic import Traffic, TrafficLimits
 
-UPLOADS = "/api/v1/datasets"
 BODY = "dropnorm.body"
 """In a scope: the whole body, where it had come with the headers."""
 MOST_HOSTS = 100
@@ -116,7 +115,7 @@ class Access:
             if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
                 await self.app(inner, receive, exchange.send)
                 return
-            streams = _check_body(scope, headers, self._bodies.limits)
+            streams = check_body(scope, headers, self._bodies.limits)
             may_be_whole = wanted == scopes.PREDICT and b"content-encoding" not in headers
             whole = exchange.whole_body() if may_be_whole else None
             if whole is not None:
@@ -167,25 +166,6 @@ class Access:
         with suppress(RuntimeError):
             # A length that was promised is not kept: then the server ends the connection.
             await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _check_body(scope: Scope, headers: Headers, limits: BodyLimits) -> bool:
-    """Whether the body streams to disk, as a file does; anything else is held in memory.
-
-    Raises `TooLarge` by the length that is declared, and `UnsupportedType` for one that is encoded.
-    """
-    streams = scope["path"] == UPLOADS and headers.get(b"content-type", b"").startswith(b"multipart/")
-    most = limits.upload_bytes if streams else limits.body_bytes
-    declared = headers.get(b"content-length", b"0").decode("latin-1")
-    if not declared.isdecimal() or int(declared) > most:
-        raise too_large(most)
-    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
-    if encoding != "identity" and not scopes.inflates(scope["method"], scope["path"]):
-        raise UnsupportedType(
-            f"send the body as it is, without Content-Encoding; received {shown(encoding)}",
-            code="encoding_unsupported",
-        )
-    return bool(streams)
 
 
 def _once(whole: bytes, receive: Receive) -> Receive:

@@ -19,7 +19,7 @@ class Telling:
         self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await respond(send, dumps(await self._told(scope, receive)))
+        await respond(scope, send, dumps(await self._told(scope, receive)))
 
 
 class WrongMethod:

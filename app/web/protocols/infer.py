@@ -14,6 +14,7 @@ from app.serving.predictor import Answers, Predictor, Question
 from app.web.bodies import HELD
 from app.web.desk import Desk
 from app.web.hot import whole_body
+from app.web.outgoing import HEADERS_BY_NAME, Exchange, exchange_of
 from app.web.predict_options import USUAL, Options, read_options
 from app.web.protocols.compression import accepted_encoding, deflated, inflated
 from app.web.protocols.datatypes import wrong
@@ -45,17 +46,17 @@ class Infer:
         counts = self._statistics.of(served)
         began = perf_counter_ns()
         try:
-            headers: Headers = dict(reversed(scope["headers"]))
+            headers: Headers = scope[HEADERS_BY_NAME]
             body = await self._body(scope, headers, receive)
             reply, timing = await self._reply(served, predictor, body, _header_bytes(headers))
         except DropnormError:
             counts.failure(perf_counter_ns() - began)
             raise
         counts.success(timing)
-        await _send(reply, accepted_encoding(headers.get(b"accept-encoding", b"")), send)
+        await _send(exchange_of(scope, send), reply, accepted_encoding(headers.get(b"accept-encoding", b"")))
 
     async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
-        body = await whole_body(receive)
+        body = await whole_body(scope, receive)
         encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
         if encoding == "identity":
             return body
@@ -128,15 +129,12 @@ def _header_bytes(headers: Headers) -> int | None:
     return int(sent)
 
 
-async def _send(reply: Reply, encoding: str | None, send: Send) -> None:
-    body = reply.body if encoding is None else deflated(reply.body, encoding)
-    headers = [(b"content-length", b"%d" % len(body))]
-    if reply.header_bytes is None:
-        headers.append((b"content-type", b"application/json"))
-    else:
-        headers.append((b"content-type", b"application/octet-stream"))
-        headers.append((HEADER_LENGTH, b"%d" % reply.header_bytes))
+async def _send(exchange: Exchange, reply: Reply, encoding: str | None) -> None:
+    body, media_type, more = reply.body, b"application/json", []
+    if reply.header_bytes is not None:
+        media_type = b"application/octet-stream"
+        more.append((HEADER_LENGTH, b"%d" % reply.header_bytes))
     if encoding is not None:
-        headers.append((b"content-encoding", encoding.encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        body = deflated(reply.body, encoding)
+        more.append((b"content-encoding", encoding.encode()))
+    await exchange.answer(body, media_type, more)

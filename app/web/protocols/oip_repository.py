@@ -26,7 +26,7 @@ class Repository:
 
     async def index(self, scope: Scope, receive: Receive) -> list[Json]:
         """Every version of every model; all of them are ready."""
-        asked = await _document(receive)
+        asked = await _document(scope, receive)
         if not isinstance(asked.get("ready", False), bool):
             raise wrong("ready must be true or false")
         found = await records_of(self._desk.context, project_of(scope))
@@ -38,7 +38,7 @@ class Repository:
 
     async def load(self, scope: Scope, receive: Receive) -> Json:
         """Has the version that answers for a model in memory. Raises `NotFound`."""
-        parameters = (await _document(receive)).get("parameters")
+        parameters = (await _document(scope, receive)).get("parameters")
         if isinstance(parameters, dict):
             for name in parameters:
                 if name == "config" or name.startswith("file:"):
@@ -48,16 +48,16 @@ class Repository:
 
     async def unload(self, scope: Scope, receive: Receive) -> Json:
         """Gives back the memory of all versions of a model. Raises `NotFound`."""
-        await _document(receive)
+        await _document(scope, receive)
         record = await record_of(self._desk.context, project_of(scope), names_of(scope)["name"])
         for run_id in record.versions.values():
             self._desk.context.registry.forget(run_id)
         return {}
 
 
-async def _document(receive: Receive) -> Json:
+async def _document(scope: Scope, receive: Receive) -> Json:
     """A JSON object; an empty body is an empty one. Raises `Malformed`."""
-    body = await whole_body(receive)
+    body = await whole_body(scope, receive)
     if len(body) > MOST_BYTES:
         raise Malformed(f"the body has {len(body)} bytes; {MOST_BYTES} are read here")
     found = read_json(body) if body.strip() else {}

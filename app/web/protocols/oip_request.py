@@ -4,21 +4,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orjson import JSONDecodeError, loads
-
-from app.errors import Malformed, shown
+from app.errors import shown
 from app.serving.predictor import Predictor
 from app.web.protocols.datatypes import BYTES, KNOWN, NUMBERS, numbers_of, text_of, texts_of, wrong
+from app.web.protocols.json_header import Document, read_header
 from app.web.protocols.json_tensors import list_tensor
 from app.web.protocols.signature import inputs_of
 from app.web.protocols.tensors import Tensor
-from app.web.strict_json import read_json
 
 MOST_AXES = 8
 MOST_ELEMENTS = 1 << 40
-Document = dict[str, object]
 Parameters = Mapping[str, object]
-_PLAIN = frozenset((int, float))
 _NONE: Parameters = {}
 
 
@@ -69,35 +65,6 @@ def read_raw(predictor: Predictor, body: bytes) -> Inference:
     shape = (rows, *spec.shape[1:])
     tensor = Tensor(spec.name, spec.datatype, shape, numbers=numbers_of(spec.datatype, memoryview(body), shape))
     return Inference([tensor], binary=True)
-
-
-def read_header(content: bytes) -> Document:
-    """A JSON object, read by a fast parser, and strictly where that one may have passed something over.
-
-    A key that stands twice is one of two to it: then there are more quotes than what was read has. Raises `Malformed`.
-    """
-    try:
-        found = loads(content)
-    except JSONDecodeError:
-        found = read_json(content)
-    if b"\\" in content or content.count(b'"') != 2 * _texts(found, 0):
-        found = read_json(content)
-    if not isinstance(found, dict):
-        raise Malformed("the request must be a JSON object")
-    return found
-
-
-def _texts(value: object, depth: int) -> int:
-    """How many texts, keys among them, a JSON value has; less than there are, where it is nested suspiciously."""
-    if isinstance(value, str):
-        return 1
-    if depth > MOST_AXES + 4:
-        return -1
-    if isinstance(value, dict):
-        return len(value) + sum(_texts(part, depth + 1) for part in value.values())
-    if isinstance(value, list) and not _PLAIN.issuperset(map(type, value)):
-        return sum(_texts(part, depth + 1) for part in value)
-    return 0
 
 
 def _inference(document: Document, content: memoryview) -> Inference:

@@ -11,6 +11,7 @@ from app.web.desk import Desk
 from app.web.hot import Endpoint, respond, whole_body
 from app.web.json_rows import JsonRows
 from app.web.npy import npy_of
+from app.web.outgoing import HEADERS_BY_NAME
 from app.web.predict_json import QUICK_BYTES, rows_of_numbers
 from app.web.predict_options import USUAL
 from app.web.protocols.choice import TARGET, Choice
@@ -32,11 +33,11 @@ class Invocations:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         project, limits = project_of(scope), self._desk.context.limits
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        headers: dict[bytes, bytes] = scope[HEADERS_BY_NAME]
         name = await self._choice.model(project, headers.get(TARGET, b"").decode("latin-1").strip())
         served, predictor = await self._desk.model(project, name)
         content_type = headers.get(b"content-type", b"").decode("latin-1")
-        body = await whole_body(receive)
+        body = await whole_body(scope, receive)
         numbers = None
         if content_type == JSON and len(body) <= QUICK_BYTES:
             numbers = rows_of_numbers(predictor, body, limits, self._rows)
@@ -49,7 +50,7 @@ class Invocations:
             question, options = numbers, USUAL
         answers = await self._desk.answer(served, predictor, question, options)
         media_type = _wanted(headers.get(b"accept", b"").decode("latin-1"))
-        await respond(send, _written(answers, media_type), media_type.encode())
+        await respond(scope, send, _written(answers, media_type), media_type.encode())
 
 
 class Scoring:

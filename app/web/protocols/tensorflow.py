@@ -41,7 +41,7 @@ class Ask:
             project_of(scope), names["name"], version=version_of(names), alias=names.get("label")
         )
         options = options_of(scope["query_string"])
-        body = await whole_body(receive)
+        body = await whole_body(scope, receive)
         question = None
         if self._verb is Verb.PREDICT and len(body) <= QUICK_BYTES:
             question = rows_of_numbers(predictor, body, limits, self._rows)
@@ -52,7 +52,7 @@ class Ask:
         else:
             asked = Asked(question)
         answers = await self._desk.answer(served, predictor, asked.question, options)
-        await respond(send, tensorflow_requests.answer_of(predictor, self._verb, answers, by_row=asked.by_row))
+        await respond(scope, send, tensorflow_requests.answer_of(predictor, self._verb, answers, by_row=asked.by_row))
 
 
 class TensorFlowServing:
