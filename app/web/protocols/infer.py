@@ -20,7 +20,8 @@ from app.web.protocols.compression import accepted_encoding, deflated, inflated
 from app.web.protocols.datatypes import wrong
 from app.web.protocols.endpoints import names_of, project_of, version_of
 from app.web.protocols.oip_answer import Outputs, Reply, reply_of
-from app.web.protocols.oip_request import Inference, Parameters, read_inference, read_raw
+from app.web.protocols.oip_header import Parameters
+from app.web.protocols.oip_request import Inference, read_inference, read_raw
 from app.web.protocols.signature import output_of
 from app.web.protocols.statistics import Statistics, Timing
 from app.web.protocols.tensors import question_of
@@ -74,16 +75,16 @@ class Infer:
 
         inference, question = await self._desk.run(read, here=len(body) <= _small(header_bytes))
         was_read = perf_counter_ns()
-        outputs = await self._outputs(served, predictor, inference, question)
+        outputs = await self._outputs(served, predictor, inference.header.parameters, question)
         answered = perf_counter_ns()
-        reply = reply_of(inference, served.model or "", served.version or 0, outputs, predictor.labels)
+        reply = reply_of(inference.header, served.model or "", served.version or 0, outputs, predictor.labels)
         written = perf_counter_ns()
         return reply, Timing(written - began, was_read - began, answered - was_read, written - answered)
 
     async def _outputs(
-        self, served: Served, predictor: Predictor, inference: Inference, question: Question | None
+        self, served: Served, predictor: Predictor, parameters: Parameters, question: Question | None
     ) -> Outputs:
-        options, seconds = options_of(inference.parameters), _seconds(inference.parameters)
+        options, seconds = options_of(parameters), _seconds(parameters)
         spec = output_of(predictor)
         if question is None:
             return {spec.name: np.empty((0, predictor.outputs), np.float32)}

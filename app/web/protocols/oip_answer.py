@@ -8,7 +8,7 @@ from orjson import OPT_SERIALIZE_NUMPY, dumps
 
 from app.errors import shown
 from app.web.protocols.datatypes import BYTES, FP32, bytes_of, wrong
-from app.web.protocols.oip_request import Inference, WantedOutput
+from app.web.protocols.oip_header import Header, WantedOutput
 
 Outputs = dict[str, NDArray[np.float32]]
 """What a model answers by the output's name, each float32 [n, …]."""
@@ -22,9 +22,9 @@ class Reply:
     header_bytes: int | None
 
 
-def reply_of(inference: Inference, model: str, version: int, outputs: Outputs, labels: tuple[str, ...] | None) -> Reply:
+def reply_of(header: Header, model: str, version: int, outputs: Outputs, labels: tuple[str, ...] | None) -> Reply:
     """The answer in the form that was asked for. Raises `InvalidRows` for an output that the model has not."""
-    wanted = inference.outputs or tuple(WantedOutput(name, inference.binary, 0) for name in outputs)
+    wanted = header.outputs or tuple(WantedOutput(name, header.binary, 0) for name in outputs)
     described: list[dict[str, object]] = []
     pieces: list[bytes] = []
     for one in wanted:
@@ -36,13 +36,13 @@ def reply_of(inference: Inference, model: str, version: int, outputs: Outputs, l
         if content is not None:
             pieces.append(content)
     answer: dict[str, object] = {"model_name": model, "model_version": str(version)}
-    if inference.id is not None:
-        answer["id"] = inference.id
+    if header.id is not None:
+        answer["id"] = header.id
     answer["outputs"] = described
-    header = dumps(answer, option=OPT_SERIALIZE_NUMPY)
+    text = dumps(answer, option=OPT_SERIALIZE_NUMPY)
     if not any(one.binary for one in wanted):
-        return Reply(header, None)
-    return Reply(b"".join((header, *pieces)), len(header))
+        return Reply(text, None)
+    return Reply(b"".join((text, *pieces)), len(text))
 
 
 def _numbers(wanted: WantedOutput, values: NDArray[np.float32]) -> tuple[dict[str, object], bytes | None]:
