@@ -60,6 +60,7 @@ def context_of(settings: Settings, shared_metrics: Path | None = None) -> Contex
         access_log=AccessLog(settings.log_format) if settings.access_log == "on" else None,
         gate=Gate(settings.max_wait_seconds, metrics.turned_away),
         tracing=tracing_to(settings.traces_endpoint, "dropnorm-api", version("dropnorm")),
+        default_model=settings.default_model,
     )
 
 
@@ -75,7 +76,7 @@ def _rules(settings: Settings) -> Rules:
         requests_at_once=settings.max_concurrent_requests,
         uploads_at_once=settings.max_concurrent_uploads,
     )
-    return Rules(settings.hosts, bodies, traffic)
+    return Rules(settings.hosts, bodies, traffic, settings.invocations_key)
 
 
 def api() -> Observation:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from app.cli_keys import app as keys_app
-from app.cli_parts import DatabaseUrl, DataDir, check_keys, settings_of, stored, told
+from app.cli_parts import DatabaseUrl, DataDir, check_keys, restore, settings_of, stored, told
 from app.cli_parts import migrate as prepare
 from app.errors import StorageFull, Unavailable
 from app.settings import Settings, SettingsError
@@ -39,6 +39,7 @@ def serve(
             host=host, port=port, workers=workers, processes=processes, data_dir=data_dir, database_url=database_url
         )
         settings.check_host()
+        restore(settings)
         prepare(settings)
         _check_folder(settings)
         check_keys(settings)

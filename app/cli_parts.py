@@ -1,6 +1,7 @@
 """What the commands share: options, the database and folder that they work on, and how a failure is told."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from app.storage.blobs import Blobs
     from app.storage.database import Database
 
+DATABASE_FILE = "dropnorm.db"
+SAGEMAKER_MODEL = Path("/opt/ml/model")
+"""Where SageMaker unpacks what a model was made of."""
 DataDir = Annotated[Path | None, typer.Option(help="Files, and the embedded database. [DROPNORM_DATA_DIR]")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="Default: SQLite in the data folder. [DROPNORM_DATABASE_URL]")]
 
@@ -68,6 +72,29 @@ def migrate(settings: Settings) -> None:
         _settle_keys(settings, database)
 
 
+def restore(settings: Settings) -> None:
+    """Fills a data folder that has no database with the backup that is to be begun with, if one is.
+
+    Raises `SettingsError` where there is none, or where it cannot be copied.
+    """
+    wanted = Path(settings.restore_from) if settings.restore_from else SAGEMAKER_MODEL
+    is_there = (wanted / DATABASE_FILE).is_file()
+    if settings.restore_from and not is_there:
+        raise SettingsError(f"DROPNORM_RESTORE_FROM {wanted} holds no {DATABASE_FILE}")
+    database = settings.data_dir / DATABASE_FILE
+    if not is_there or settings.database_url or database.exists():
+        return
+    if not settings.restore_from and settings.sagemaker == "off":
+        return
+    try:
+        shutil.copytree(wanted, settings.data_dir, dirs_exist_ok=True, ignore=shutil.ignore_patterns(DATABASE_FILE))
+        # The database last and at once: a copy that breaks off is begun again.
+        copied = shutil.copy(wanted / DATABASE_FILE, database.with_suffix(".incoming"))
+        os.replace(copied, database)
+    except (OSError, shutil.Error):
+        raise SettingsError(f"{wanted} cannot be copied into DROPNORM_DATA_DIR {settings.data_dir}") from None
+
+
 def _settle_keys(settings: Settings, database: "Database") -> None:
     """Makes the keys of the environment the ones that hold. Raises `SettingsError` for one that was revoked."""
     from app.storage import keys
@@ -75,6 +102,7 @@ def _settle_keys(settings: Settings, database: "Database") -> None:
     given = {
         "DROPNORM_ADMIN_KEY": ("first key", keys.SCOPES, settings.admin_key),
         "DROPNORM_METRICS_KEY": ("metrics", ("read",), settings.metrics_key),
+        "DROPNORM_INVOCATIONS_KEY": ("invocations", ("predict",), settings.invocations_key),
     }
     with database.write() as session:
         held = {

@@ -13,7 +13,10 @@ from app.errors import DropnormError, shown
 
 PREFIX = "DROPNORM_"
 KEY = r"^$|^dn_[A-Za-z0-9]{32,100}$"
-SECRETS = frozenset({"admin_key", "metrics_key", "database_url"})
+MODEL = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+AS_SAGEMAKER = {"host": "0.0.0.0", "port": "8080", "allowed_hosts": "*", "workers": "0"}  # noqa: S104 - keys are asked for
+"""What `DROPNORM_SAGEMAKER` makes the defaults: its containers answer there, under names that nobody knows before."""
+SECRETS = frozenset({"admin_key", "invocations_key", "metrics_key", "database_url"})
 """Whose values no message shows: the database's address may hold a password."""
 ENDPOINTS = r"^$|^https?://[^\s/?#@]+(/\S*)?$"
 DATABASES = r"^$|^sqlite:///|^postgresql\+psycopg://"
@@ -39,6 +42,7 @@ class Settings(BaseModel):
     auth: Literal["", "on", "off"] = ""
     admin_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
     metrics_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
+    invocations_key: Annotated[str, Field(pattern=KEY, repr=False)] = ""
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     max_upload_bytes: Annotated[int, Field(ge=1)] = 8 << 30
     max_body_bytes: Annotated[int, Field(ge=1)] = 64 << 20
@@ -55,6 +59,9 @@ class Settings(BaseModel):
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     ingest_memory_bytes: Annotated[int, Field(ge=256 << 20)] = 2 << 30
     model_cache: Annotated[int, Field(ge=1)] = 64
+    sagemaker: Literal["on", "off"] = "off"
+    restore_from: str = ""
+    default_model: Annotated[str, Field(pattern=MODEL)] = ""
     lease_seconds: Annotated[float, Field(ge=1, le=300)] = 30.0
     checkpoint_seconds: Annotated[float, Field(gt=0, le=86_400)] = 5.0
     max_unfinished_runs: Annotated[int, Field(ge=1)] = 500
@@ -88,8 +95,15 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _keys_differ(self) -> "Settings":
-        if self.metrics_key and self.metrics_key == self.admin_key:
-            raise PydanticCustomError("same_key", "DROPNORM_METRICS_KEY must be another key than DROPNORM_ADMIN_KEY")
+        given: dict[str, str] = {}
+        for name in ("admin_key", "metrics_key", "invocations_key"):
+            key = getattr(self, name)
+            if key and key in given:
+                variable, other = f"{PREFIX}{name.upper()}", f"{PREFIX}{given[key].upper()}"
+                raise PydanticCustomError(
+                    "same_key", "{variable} must be another key than {other}", {"variable": variable, "other": other}
+                )
+            given[key] = name
         return self
 
     def check_host(self) -> None:
@@ -122,6 +136,8 @@ def load(environment: Mapping[str, str] = os.environ, **flags: object) -> Settin
                 raise SettingsError(f"{name} is not a setting of dropnorm")
             given[field] = value
     given |= {name: value for name, value in flags.items() if value is not None}
+    if given.get("sagemaker") == "on":
+        given = AS_SAGEMAKER | given
     try:
         return Settings.model_validate(given)
     except ValidationError as error:

@@ -6,12 +6,11 @@ loop comes to `_answer`. Where there is one request alone, nothing waits for a s
 
 import asyncio
 from collections.abc import Callable
-from time import perf_counter
 
 from app.serving.predictor import Answers, Predictor, Question
 
-Told = Callable[[int, int, float], None]
-"""Told of each execution: how many questions and rows it answered, and its seconds."""
+Told = Callable[[Predictor, int], None]
+"""Told of each execution: by whom, and how many rows it answered."""
 
 
 class Batcher:
@@ -40,14 +39,13 @@ class Batcher:
     def _answer_one_model(
         self, predictor: Predictor, asked: list[tuple[Question, asyncio.Future[Answers]]], *, calibrated: bool
     ) -> None:
-        began = perf_counter()
         try:
             answers = predictor.answer_together([question for question, _ in asked], calibrated=calibrated)
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
             for _, future in asked:
                 future.set_exception(error)
             return
-        self._told(len(asked), sum(len(question) for question, _ in asked), perf_counter() - began)
+        self._told(predictor, sum(len(question) for question, _ in asked))
         for (_, future), answer in zip(asked, answers, strict=True):
             if isinstance(answer, Exception):
                 future.set_exception(answer)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
@@ -124,11 +124,28 @@ def remove_version(session: Session, model: ModelRow, number: int) -> None:
 
 def records(session: Session, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ModelRecord]:
     """What serving needs to know of these models (project and name), in one query; those unknown are left out."""
+    return _records(session, tuple_(ModelRow.project, ModelRow.name).in_(names))
+
+
+def of_project(session: Session, project: str) -> dict[str, ModelRecord]:
+    """All models of a project that have a version, by name, in one query."""
+    found = _records(session, ModelRow.project == project)
+    return {name: record for (_, name), record in sorted(found.items()) if record.versions}
+
+
+def names(session: Session, project: str, most: int) -> list[str]:
+    """The names of a project's models that have a version, `most` of them at the most."""
+    has_version = select(VersionRow.version).where(VersionRow.model_id == ModelRow.id).exists()
+    query = select(ModelRow.name).where(ModelRow.project == project, has_version).order_by(ModelRow.name).limit(most)
+    return list(session.scalars(query))
+
+
+def _records(session: Session, chosen: ColumnElement[bool]) -> dict[tuple[str, str], ModelRecord]:
     query = (
         select(ModelRow.project, ModelRow.name, VersionRow.version, VersionRow.run_id, AliasRow.alias)
         .outerjoin(VersionRow, VersionRow.model_id == ModelRow.id)
         .outerjoin(AliasRow, (AliasRow.model_id == ModelRow.id) & (AliasRow.version == VersionRow.version))
-        .where(tuple_(ModelRow.project, ModelRow.name).in_(names))
+        .where(chosen)
     )
     found: dict[tuple[str, str], ModelRecord] = {}
     for project, name, number, run_id, alias in session.execute(query):

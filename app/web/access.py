@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import DropnormError, Unauthenticated, UnsupportedType, shown
+from app.errors import DropnormError, Unauthenticated
 from app.serving.keyring import Keyring
 from app.storage.keys import Principal
 from app.web import scopes
-from app.web.bodies import Bodies, Body, BodyLimits, too_large
+from app.web.bodies import HELD, Bodies, Body, BodyLimits, check_body, too_large
 from app.web.callers import Callers
-from app.web.errors import answer_of, problem, unexpected
+from app.web.errors import answer_of, unexpected
 from app.web.outgoing import HEADERS_BY_NAME, Exchange, exchange_of
+from app.web.protocols.forms import form_of
 from app.web.traffic import Traffic, TrafficLimits
 
-UPLOADS = "/api/v1/datasets"
 BODY = "dropnorm.body"
 """In a scope: the whole body, where it had come with the headers."""
 MOST_HOSTS = 100
@@ -31,11 +31,15 @@ Headers = dict[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Hosts that may be asked for ("*": any), and limits."""
+    """Hosts that may be asked for ("*": any), and limits.
+
+    `invocations_key` stands for a POST to `/invocations` that shows none; empty: none does.
+    """
 
     hosts: frozenset[str]
     bodies: BodyLimits
     traffic: TrafficLimits
+    invocations_key: str = ""
 
 
 class Access:
@@ -44,6 +48,7 @@ class Access:
     def __init__(self, app: ASGIApp, keyring: Keyring | None, rules: Rules) -> None:
         self.app, self._hosts = app, rules.hosts
         self._known_hosts: set[bytes] = set()
+        self._stand_in = f"Bearer {rules.invocations_key}" if rules.invocations_key else ""
         self._callers = Callers(keyring)
         self._traffic = Traffic(rules.traffic)
         self._bodies = Bodies(rules.bodies)
@@ -61,11 +66,11 @@ class Access:
         headers: Headers = dict(reversed(scope["headers"]))
         scope[HEADERS_BY_NAME] = headers
         if not self._known(headers.get(b"host", b"")):
-            refusal = problem(400, "host_not_allowed", "this service does not answer under that Host")
-            await refusal(scope, receive, exchange.send)
+            told = "this service does not answer under that Host"
+            await form_of(scope["path"])(400, "host_not_allowed", told, ())(scope, receive, exchange.send)
         elif b"origin" in headers and not _same_origin(headers):
-            refusal = problem(403, "origin_not_allowed", "pages of another origin may not call this service")
-            await refusal(scope, receive, exchange.send)
+            told = "pages of another origin may not call this service"
+            await form_of(scope["path"])(403, "origin_not_allowed", told, ())(scope, receive, exchange.send)
         else:
             await self._answered(scope, headers, receive, exchange)
 
@@ -76,10 +81,10 @@ class Access:
         except DropnormError as error:
             if exchange.started:
                 raise
-            await answer_of(error)(scope, receive, exchange.send)
+            await answer_of(error, form_of(scope["path"]))(scope, receive, exchange.send)
         except Exception:
             if not exchange.started:
-                await unexpected()(scope, receive, exchange.send)
+                await unexpected(form_of(scope["path"]))(scope, receive, exchange.send)
             # Whatever stands around this logs it.
             raise
         except asyncio.CancelledError:
@@ -92,6 +97,8 @@ class Access:
         """Raises what refuses the request."""
         wanted = scopes.needed(scope["method"], scope["path"])
         authorization = headers.get(b"authorization", b"").decode("latin-1")
+        if not authorization and self._stand_in and (scope["method"], scope["path"]) == scopes.INVOCATIONS:
+            authorization = self._stand_in
         principal = self._callers.known(scope, wanted, authorization)
         if principal is None:
             principal = await self._callers.admit(scope, wanted, authorization)
@@ -108,8 +115,9 @@ class Access:
             if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
                 await self.app(inner, receive, exchange.send)
                 return
-            streams = _check_body(scope, headers, self._bodies.limits)
-            whole = exchange.whole_body() if wanted == scopes.PREDICT else None
+            streams = check_body(scope, headers, self._bodies.limits)
+            may_be_whole = wanted == scopes.PREDICT and b"content-encoding" not in headers
+            whole = exchange.whole_body() if may_be_whole else None
             if whole is not None:
                 await self._with_whole_body(inner, whole, receive, exchange)
                 return
@@ -131,6 +139,7 @@ class Access:
             self._bodies.held_bytes -= len(whole)
 
     async def _with_body(self, scope: Scope, body: Body, exchange: Exchange) -> None:
+        scope[HELD] = body
         try:
             await self.app(scope, body.receive, exchange.send)
         finally:
@@ -152,30 +161,11 @@ class Access:
         """Ends what a key had asked for that holds no more."""
         if not exchange.started:
             gone = Unauthenticated("this key was revoked", code="key_unknown")
-            await answer_of(gone)(scope, receive, exchange.send)
+            await answer_of(gone, form_of(scope["path"]))(scope, receive, exchange.send)
             return
         with suppress(RuntimeError):
             # A length that was promised is not kept: then the server ends the connection.
             await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _check_body(scope: Scope, headers: Headers, limits: BodyLimits) -> bool:
-    """Whether the body streams to disk, as a file does; anything else is held in memory.
-
-    Raises `TooLarge` by the length that is declared, and `UnsupportedType` for one that is encoded.
-    """
-    streams = scope["path"] == UPLOADS and headers.get(b"content-type", b"").startswith(b"multipart/")
-    most = limits.upload_bytes if streams else limits.body_bytes
-    declared = headers.get(b"content-length", b"0").decode("latin-1")
-    if not declared.isdecimal() or int(declared) > most:
-        raise too_large(most)
-    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
-    if encoding != "identity":
-        raise UnsupportedType(
-            f"send the body as it is, without Content-Encoding; received {shown(encoding)}",
-            code="encoding_unsupported",
-        )
-    return bool(streams)
 
 
 def _once(whole: bytes, receive: Receive) -> Receive:

@@ -1,6 +1,6 @@
 """The HTTP application: routes, failures, the OpenAPI document, and the layer around all of it that lets in."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -11,11 +11,15 @@ from app.web.access import Access
 from app.web.context import Context
 from app.web.desk import Desk
 from app.web.docs import add_docs
-from app.web.hot import ShortWay
+from app.web.hot import Hot, ShortWay
 from app.web.observation import Inside, Observation
 from app.web.observing import observed, observing
 from app.web.openapi import document_of
 from app.web.predict import Predictions
+from app.web.protocols.oip import OpenInference
+from app.web.protocols.probes import Probes
+from app.web.protocols.scoring import Scoring
+from app.web.protocols.tensorflow import TensorFlowServing
 from app.web.routes import datasets, health, keys, metrics, models, networks, run_files, run_resume, runs
 
 PREFIX = "/api/v1"
@@ -32,16 +36,23 @@ ROUTERS: dict[str, tuple[APIRouter, ...]] = {
 
 def create_app(context: Context, version: str) -> Observation:
     """Everything that answers, behind the layer that lets in; around both, the one that tells of what was asked."""
-    predictions = Predictions(Desk(context), PREFIX)
-    inner = create_inner_app(context, version, predictions)
-    door = Access(ShortWay(inner, [predictions]), context.keyring if context.keys_required else None, context.rules)
+    families = short_ways(context, version)
+    inner = create_inner_app(context, version, families)
+    door = Access(ShortWay(inner, families), context.keyring if context.keys_required else None, context.rules)
     return observed(door, inner, ROUTERS, context)
 
 
-def create_inner_app(context: Context, version: str, predictions: Predictions | None = None) -> FastAPI:
+def short_ways(context: Context, version: str) -> tuple[Hot, ...]:
+    """What is answered before any framework sees it: predictions, in the service's own protocol and in others'."""
+    desk, probes = Desk(context), Probes(context, version)
+    own = Predictions(desk, PREFIX)
+    return own, OpenInference(desk, probes, version), TensorFlowServing(desk), Scoring(desk, probes)
+
+
+def create_inner_app(context: Context, version: str, families: Sequence[Hot] | None = None) -> FastAPI:
     """The application over `context`, with nobody at its door; it starts and stops what runs in the background.
 
-    It has the paths of `predictions` too, to tell what is not possible there.
+    It has the paths of `families` too, to tell what is not possible there.
     """
 
     @asynccontextmanager
@@ -73,7 +84,7 @@ def create_inner_app(context: Context, version: str, predictions: Predictions | 
         for router in routers:
             app.include_router(router, prefix=prefix)
     add_docs(app)
-    hot: list[BaseRoute] = list((predictions or Predictions(Desk(context), PREFIX)).routes())
+    hot: list[BaseRoute] = [route for family in families or short_ways(context, version) for route in family.routes()]
     app.router.routes[:0] = hot
     app.add_middleware(Inside)
     # FastAPI's documented way to extend the document.

@@ -1,14 +1,19 @@
 """How much of a body is taken in, how fast it must come, and how much of all bodies may lie in memory at once."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
-from app.errors import TooLarge, TooSlow, Unavailable
+from app.errors import TooLarge, TooSlow, Unavailable, UnsupportedType, shown
+from app.web import scopes
 
+UPLOADS = "/api/v1/datasets"
 LEAST_BYTES_PER_SECOND = 8_000
 """What a body must bring on average, once its time of grace is over."""
+HELD = "dropnorm.held"
+"""Where the scope of a request has its `Body`, for what makes more bytes of it."""
 LOOK_SECONDS = 0.5
 """How often late bodies are looked for. A timer for each part of each would cost a request more than its network."""
 
@@ -102,6 +107,10 @@ class Body:
             self._is_late = True
             self._task.cancel()
 
+    def hold(self, count: int) -> None:
+        """Counts what was made of the body, such as what it inflates to, as if it were sent. Raises as `receive`."""
+        self._take(count)
+
     def close(self) -> None:
         self._bodies.end(self)
         if not self._streams:
@@ -114,6 +123,25 @@ class Body:
         if not self._streams:
             self._bodies.take(count)
         self._received += count
+
+
+def check_body(scope: Scope, headers: Mapping[bytes, bytes], limits: BodyLimits) -> bool:
+    """Whether the body streams to disk, as a file does; anything else is held in memory.
+
+    Raises `TooLarge` by the length that is declared, and `UnsupportedType` for one that is encoded.
+    """
+    streams = scope["path"] == UPLOADS and headers.get(b"content-type", b"").startswith(b"multipart/")
+    most = limits.upload_bytes if streams else limits.body_bytes
+    declared = headers.get(b"content-length", b"0").decode("latin-1")
+    if not declared.isdecimal() or int(declared) > most:
+        raise too_large(most)
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
+    if encoding != "identity" and not scopes.inflates(scope["method"], scope["path"]):
+        raise UnsupportedType(
+            f"send the body as it is, without Content-Encoding; received {shown(encoding)}",
+            code="encoding_unsupported",
+        )
+    return bool(streams)
 
 
 def too_large(most_bytes: int) -> TooLarge:

@@ -67,6 +67,8 @@ class Context:
     access_log: AccessLog | None
     tracing: Tracing | None
     gate: Gate
+    # What `/invocations` means where there are several models; empty for none.
+    default_model: str = ""
     # Set when the server is about to stop, and still answers.
     stopping: threading.Event = field(default_factory=threading.Event)
     readiness: Readiness = field(default_factory=Readiness)

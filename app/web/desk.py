@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from app.serving.batcher import Batcher
 from app.serving.catalogue import Served
+from app.serving.executions import Executions
 from app.serving.predictor import Answers, Predictor, Question
 from app.web.context import Context
 from app.web.predict_options import Options
@@ -24,11 +25,11 @@ Answer = TypeVar("Answer")
 
 
 class Desk:
-    """Made once for each event loop. `context` is what the routes work with."""
+    """Made once for each event loop. `context` is what the routes work with; `executions`, what was executed."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
-        self._batcher = Batcher(lambda questions, rows, seconds: None)
+        self.context, self.executions = context, Executions()
+        self._batcher = Batcher(self.executions.add)
 
     def find(
         self, project: str, name: str, *, version: int | None = None, alias: str | None = None
@@ -98,7 +99,9 @@ class Desk:
             )
         if len(question) * predictor.weights <= INLINE_MULTIPLICATIONS:
             return await self._batcher.ask(predictor, question, calibrated=options.calibrated)
-        return await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)
+        answers = await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)
+        self.executions.add(predictor, len(question))
+        return answers
 
     async def _loaded(self, served: Served) -> Predictor:
         predictor = self.context.registry.find(served.run_id)

@@ -1,7 +1,7 @@
 """One table: failure → status. Everything that goes wrong is answered as a problem document (RFC 9457)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +32,8 @@ STATUS: dict[type[DropnormError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
+Form = Callable[[int, str, str, Sequence[FieldError]], Response]
+"""Of a status, a code, a sentence and fields: the failure as a family of paths tells it. `problem` is the usual one."""
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 HEADERS = {
     401: {"WWW-Authenticate": 'Bearer realm="dropnorm"'},
@@ -58,13 +60,13 @@ def problem(status: int, code: str, detail: str, fields: Sequence[FieldError] = 
     return Response(dumps(clean(body)), status, HEADERS.get(status), media_type="application/problem+json")
 
 
-def answer_of(error: DropnormError) -> Response:
-    """The problem document of a named failure; one that is not in the table is the service's own fault."""
+def answer_of(error: DropnormError, form: Form = problem) -> Response:
+    """A named failure as `form` tells it; one that is not in the table is the service's own fault."""
     for kind in type(error).__mro__:
         if kind in STATUS:
-            return problem(STATUS[kind], error.code, error.detail, error.errors)
+            return form(STATUS[kind], error.code, error.detail, error.errors)
     _LOG.error("a failure without a status: %s", error.code, exc_info=error)
-    return problem(500, error.code, "the service failed; the failure is in its log")
+    return form(500, error.code, "the service failed; the failure is in its log", ())
 
 
 def clean(value: Any) -> Any:
@@ -76,9 +78,9 @@ def clean(value: Any) -> Any:
     return [clean(part) for part in value] if isinstance(value, list) else value
 
 
-def unexpected() -> Response:
-    """The problem document of the service's own fault. Whatever stands around everything logs it in full."""
-    return problem(500, "internal", "the service failed; the failure is in its log")
+def unexpected(form: Form = problem) -> Response:
+    """The service's own fault as `form` tells it. Whatever stands around everything logs it in full."""
+    return form(500, "internal", "the service failed; the failure is in its log", ())
 
 
 def install(app: FastAPI) -> None:

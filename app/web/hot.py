@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web.access import BODY
@@ -25,6 +26,9 @@ class Hot(Protocol):
 
     def find(self, scope: Scope) -> Endpoint | None:
         """What answers to the request, its path taken apart into `scope["path_params"]`; None for none of these."""
+
+    def routes(self) -> Sequence[Route]:
+        """The same as the framework's routes, which tell what else is asked of these paths that it is not possible."""
 
 
 class ShortWay:

@@ -1,5 +1,6 @@
-"""An array in a request body, read without trusting its header."""
+"""An array in a request body, read without trusting its header; and one in an answer."""
 
+import io
 import math
 
 import numpy as np
@@ -30,6 +31,13 @@ def read_npy(body: bytes) -> NDArray[np.generic]:
         raise _refused(f"the array's header declares {expected} bytes, but {held} were sent")
     flat = np.frombuffer(body, header.dtype, offset=begins + length)
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+def npy_of(array: NDArray[np.float32]) -> bytes:
+    """The array in NumPy's format."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
 
 
 def _refused(message: str) -> InvalidRows:

@@ -1,5 +1,7 @@
 """What goes out: every answer with headers that keep browsers from doing more with it than was meant."""
 
+from collections.abc import Sequence
+
 from starlette.types import Message, Scope, Send
 
 from app.tracing import RequestSpan
@@ -59,13 +61,15 @@ class Exchange:
         """The request's body where all of it has come; it is not to be received any more then."""
         return None if self._wire is None else self._wire.body()
 
-    async def answer(self, body: bytes, media_type: bytes) -> None:
-        """One whole answer of success, written in one go where the server can do that."""
+    async def answer(self, body: bytes, media_type: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """One whole answer of success, written in one go where the server can do that; `more` headers are its own."""
         lines = b"content-type: %b\r\n%bx-request-id: %b\r\n" % (media_type, _LINES, self.id.encode())
+        if more:
+            lines += b"".join([b"%b: %b\r\n" % header for header in more])
         if self._wire is not None and len(body) <= PIECE_BYTES and self._wire.answer(lines, body):
             self.status, self.started, self.complete, self.bytes_sent = 200, True, True, len(body)
             return
-        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *more]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 

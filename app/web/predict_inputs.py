@@ -93,15 +93,15 @@ def _csv(predictor: Predictor, sent: Sent, limits: Limits) -> Question:
 
 
 def _picture(predictor: Predictor, sent: Sent, limits: Limits) -> Question:
-    return _pictures(predictor, [sent.body])
+    return question_of_files(predictor, [sent.body])
 
 
 def _form(predictor: Predictor, sent: Sent, limits: Limits) -> Question:
     check_size(len(sent.pictures), predictor, limits)
-    return _pictures(predictor, sent.pictures)
+    return question_of_files(predictor, sent.pictures)
 
 
-def _pictures(predictor: Predictor, files: list[bytes]) -> Question:
+def question_of_files(predictor: Predictor, files: list[bytes]) -> Question:
     """Decodes no more than is sure to be answered."""
     if not predictor.takes_pictures:
         raise InvalidRows("the model takes rows of a table, not pictures", code="kind_mismatch")

@@ -61,7 +61,7 @@ def _of_document(found: object, predictor: Predictor, options: Options, limits: 
     instances = found["instances"]
     check_size(len(instances) if isinstance(instances, list) else 0, predictor, limits)
     if predictor.takes_pictures:
-        return predictor.of_array(_numbers(instances)), options
+        return predictor.of_array(picture_numbers(instances)), options
     return Question(raw=predictor.reader.of_instances(instances)), options
 
 
@@ -78,7 +78,7 @@ def _check_unread(predictor: Predictor, body: bytes, limits: Limits) -> None:
     check_size(len(instances) if isinstance(instances, list) else 0, predictor, limits)
 
 
-def _numbers(instances: object) -> NDArray[np.float64]:
+def picture_numbers(instances: object) -> NDArray[np.float64]:
     """Pictures as JSON numbers 0–1: [n, height × width × 3], or [n, height, width, 3]."""
     if not isinstance(instances, list) or not instances:
         raise InvalidRows(

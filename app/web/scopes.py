@@ -1,6 +1,10 @@
 """What a request needs to be let in: nothing for a closed table of paths, a scope of its key for all else."""
 
-OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+import re
+
+PROBES = frozenset({"/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"})
+"""What clients of other servers ask to know whether this one lives, by the names that it has there."""
+OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", *PROBES})
 """Answered without a key, to GET and HEAD alone: health, readiness, the documentation. Nothing here tells of data."""
 OPEN_FOLDER = "/docs/assets/"
 OPERATORS = frozenset({"/metrics"})
@@ -9,6 +13,11 @@ PREDICT = "predict"
 READING = frozenset({"GET", "HEAD"})
 _KEYS = "/api/v1/keys"
 _PREDICTING = ("/api/v1/models/", "/api/v1/runs/")
+INVOCATIONS = ("POST", "/invocations")
+READ_BY_POST = "/v2/repository/index"
+"""Changes nothing: Triton's clients read it by a POST."""
+_INFER = re.compile(r"/v2/models/[^/]+(?:/versions/[^/]+)?/infer")
+_TENSORFLOW = re.compile(r"/v1/models/.+:(?:predict|classify|regress)")
 
 
 def needed(method: str, path: str) -> str | None:
@@ -17,6 +26,16 @@ def needed(method: str, path: str) -> str | None:
         return None
     if path == _KEYS or path.startswith(_KEYS + "/"):
         return "admin"
-    if method == "POST" and path.endswith("/predict") and path.startswith(_PREDICTING):
-        return PREDICT
+    if method == "POST":
+        if path.endswith("/predict") and path.startswith(_PREDICTING):
+            return PREDICT
+        if (method, path) == INVOCATIONS or _INFER.fullmatch(path) or _TENSORFLOW.fullmatch(path):
+            return PREDICT
+        if path == READ_BY_POST:
+            return "read"
     return "read" if method in READING else "train"
+
+
+def inflates(method: str, path: str) -> bool:
+    """Whether a body may come compressed: as the clients of the Open Inference Protocol send tensors, and no other."""
+    return method == "POST" and _INFER.fullmatch(path) is not None

@@ -13,15 +13,19 @@ import httpx
 import pytest
 
 from app.web import scopes
-from tests.answers import expect_problem
+from tests.answers import expect_refusal
 from tests.attacks.places import METHODS, Place, application, places
 from tests.attacks.tenants import Tenant
 from tests.keys import client
 from tests.service import HOME, Service
 from tests.stored import counts
 
-OPEN = {"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/docs/assets/{name}"}
+PROBES = {"/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"}
+"""What clients of other servers ask to know whether this one lives."""
+OPEN = {"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/docs/assets/{name}", *PROBES}
 """All that is answered without a key, to GET and HEAD alone: a new open path must be written here too."""
+READ_BY_POST = "/v2/repository/index"
+"""Changes nothing; Triton's clients read it by a POST."""
 REFUSED = (400, 401, 403, 404, 405, 413, 415, 422)
 
 
@@ -37,7 +41,17 @@ def paths(found: list[Place], owner: Tenant) -> Iterator[tuple[str, str]]:
         if template == "/docs/assets/{name}":
             names["name"] = "swagger-ui.css"
         yield template, Place(template, frozenset()).filled(**names)
-    for path in ("/metrics", "/nothing", "/api", "/api/v1/", "/api/v1/keys/x/y", "/healthz/", "/docs/", "/v2", "/ping"):
+    for path in (
+        "/metrics",
+        "/nothing",
+        "/api",
+        "/api/v1/",
+        "/api/v1/keys/x/y",
+        "/healthz/",
+        "/docs/",
+        "/v2/x",
+        "/ping/",
+    ):
         yield path, path
 
 
@@ -77,7 +91,7 @@ def test_nothing_else_is_answered_without_a_key(fortress: Service, found: list[P
                 assert answer.status_code == 401, (method, path, answer.status_code)
                 assert answer.headers["www-authenticate"].startswith("Bearer")
                 if method != "HEAD":
-                    expect_problem(answer, 401, "key_required")
+                    expect_refusal(answer, 401, "key_required")
                 walked += 1
     assert walked > 200
     assert counts(fortress) == before
@@ -95,7 +109,7 @@ def test_a_key_of_another_project_reaches_nothing_of_ours(
             if answer.status_code < 300:
                 # A list of their own, or what belongs to nobody.
                 assert "{" not in template, (method, path)
-                assert method in ("GET", "HEAD"), (method, path)
+                assert method in ("GET", "HEAD") or (method, path) == ("POST", READ_BY_POST), (method, path)
                 assert not {thing for thing in ours.things() if thing in answer.text}, (method, path)
             else:
                 assert answer.status_code in REFUSED, (method, path, answer.status_code)
@@ -110,9 +124,11 @@ def test_a_key_that_may_only_read_changes_nothing(fortress: Service, found: list
             if method in ("GET", "HEAD"):
                 forbidden = template.startswith("/api/v1/keys")
                 assert answer.status_code == 403 if forbidden else answer.status_code < 500, (method, path)
+            elif (method, path) == ("POST", READ_BY_POST):
+                assert answer.status_code == 200
             else:
                 # What is of the whole service is not there for a project.
-                expect_problem(answer, 404 if path == "/metrics" else 403)
+                expect_refusal(answer, 404 if path == "/metrics" else 403)
     assert counts(fortress) == before
 
 

@@ -1,6 +1,7 @@
 """Upright RGB pictures → network input: the one function that training and serving share."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,15 @@ def center_features(place: PictureInput) -> NDArray[np.float32]:
 
 def _centred(place: PictureInput, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """Float32 [n, *input_shape] of pictures 0–1, float32 [n, height, width, 3]."""
-    centred = pictures - np.array(place.center, np.float32)
-    return centred.reshape(len(pictures), *place.shape)
+    return pictures.reshape(len(pictures), *place.shape) - _center(place)
+
+
+@lru_cache(64)
+def _center(place: PictureInput) -> NDArray[np.float32]:
+    """`center_features`, kept: to spread three numbers over each pixel anew takes ten times as long as to subtract."""
+    center = center_features(place)
+    center.setflags(write=False)
+    return center
 
 
 def stored_pixels(place: PictureInput, columns: Columns, rows: Rows) -> NDArray[np.uint8]:
@@ -71,9 +79,10 @@ def array_features(place: PictureInput, array: NDArray[np.generic]) -> NDArray[n
         expected = f"uint8 [n, h, w, 3] of 0–255, or float32 [n, {', '.join(map(str, place.shape))}] of 0–1"
         raise refuse(f"pictures must be {expected}; received {received}", "", received, "shape_mismatch")
     with np.errstate(over="ignore"):
-        pictures = array.astype(np.float32).reshape(len(array), *whole)
-    wrong = np.argwhere(~((pictures >= 0) & (pictures <= 1)))
-    if len(wrong):
+        pictures = array.astype(np.float32, copy=False).reshape(len(array), *whole)
+    # A NaN is neither.
+    if not (pictures.min() >= 0 and pictures.max() <= 1):
+        wrong = np.argwhere(~((pictures >= 0) & (pictures <= 1)))
         where = pointer("rows", *map(int, wrong[0]))
         message = f"{where} must lie between 0 and 1; for 0 to 255 send uint8"
         raise refuse(message, where, float(pictures[tuple(wrong[0])]), "value_invalid")

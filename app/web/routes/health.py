@@ -3,13 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from app.errors import DropnormError
-from app.storage import revision, workers
-from app.web.context import Context
+from app.web import checks
 from app.web.dependencies import Parts
 
 router = APIRouter(tags=["operation"])
-WORKER_SECONDS = 30.0
 ALIVE = {"status": "alive"}
 READY = {"status": "ready", "checks": {"database": "ok", "storage": "ok", "worker": "ok"}}
 
@@ -40,10 +37,10 @@ async def readyz(parts: Parts) -> JSONResponse:
     """Database answering and migrated, storage with room, a worker seen in the last half minute. 503 if not."""
     if parts.stopping.is_set():
         return _stopping()
-    checks = await parts.readiness.seen(lambda: _checks(parts))
-    ready = all(text == "ok" for text in checks.values())
+    found = await checks.seen(parts)
+    ready = all(text == checks.OK for text in found.values())
     headers = None if ready else {"Retry-After": "2"}
-    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503, headers)
+    return JSONResponse({"status": "ready" if ready else "not ready", "checks": found}, 200 if ready else 503, headers)
 
 
 @router.get("/", include_in_schema=False)
@@ -55,26 +52,3 @@ async def front_door(request: Request) -> Response:
 
 def _stopping() -> JSONResponse:
     return JSONResponse({"status": "stopping"}, 503, {"Retry-After": "2"})
-
-
-def _checks(parts: Context) -> dict[str, str]:
-    return {"database": _database(parts), "storage": _storage(parts), "worker": _worker(parts)}
-
-
-def _database(parts: Context) -> str:
-    try:
-        return "ok" if revision.is_current(parts.database) else "not migrated: run `dropnorm migrate`"
-    except DropnormError as error:
-        return error.detail
-
-
-def _storage(parts: Context) -> str:
-    return parts.blobs.obstacle() or "ok"
-
-
-def _worker(parts: Context) -> str:
-    try:
-        with parts.database.read() as session:
-            return "ok" if workers.seen_within(session, WORKER_SECONDS) else "no worker was seen lately"
-    except DropnormError as error:
-        return error.detail
