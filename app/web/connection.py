@@ -12,8 +12,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.errors import Unavailable
 from app.web.context import Context
-from app.web.errors import answer_of
+from app.web.errors import Form, answer_of
 from app.web.outgoing import HEADERS
+from app.web.protocols.forms import form_of
 from app.web.scopes import PREDICT, needed
 from app.web.wire import Wire
 
@@ -46,9 +47,9 @@ _NOWHERE = _Nowhere()
 
 
 @cache
-def _refusal() -> tuple[bytes, bytes]:
+def _refusal(form: Form) -> tuple[bytes, bytes]:
     """The header lines and the body that turn a prediction away: made once, for that must cost next to nothing."""
-    answer = answer_of(_OVERLOADED)
+    answer = answer_of(_OVERLOADED, form)
     lines = [b"%b: %b\r\n" % header for header in (*answer.raw_headers, *HEADERS) if header[0] != b"content-length"]
     return b"".join(lines), bytes(answer.body)
 
@@ -112,7 +113,7 @@ class Connection(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
         elif self._gate.is_full and not self.pipeline:
             self._gate.turn_away()
-            wire.answer(*_refusal(), status=503)
+            wire.answer(*_refusal(form_of(cycle.scope["path"])), status=503)
         else:
             self._gate.enter()
             task = self.loop.create_task(cycle.run_asgi(app))

@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 from orjson import JSONDecodeError, loads
 from simdjson import Array, Object, Parser
 
-from app.domain.data.cells import FLOAT32_MAX
+from app.domain.data.cells import within_float32
 
 SMALL_BYTES = 1 << 20
 """A parser keeps room for the largest body that it ever read: larger ones get one of their own."""
-
-
-_LARGEST_SQUARES = FLOAT32_MAX**2
 
 
 class JsonRows:
@@ -51,8 +48,7 @@ def _numbers(parser: Parser, body: bytes, width: int) -> NDArray[np.float64] | N
         if not isinstance(row, Array) or len(row) != width:
             return None
     numbers = np.frombuffer(rows.as_buffer(of_type="d"), np.float64)
-    # No square is larger than the sum of all: one look for what most often holds. The sum may be infinite.
-    if not len(numbers) or not numbers.dot(numbers) <= _LARGEST_SQUARES:
+    if not len(numbers) or not within_float32(numbers):
         return None
     return numbers.reshape(-1, width)
 

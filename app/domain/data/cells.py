@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
+from numpy.typing import NDArray
 
 BLANKS = " \t"
 MISSING_SPELLINGS = frozenset(
@@ -23,6 +24,7 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 BOOLEAN_PAIRS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"))
 """Known spellings in lower case, false first. `0` and `1` are numbers."""
 
+_FEW = 4_096
 _NUMBER = re.compile(NUMBER)
 _DATE = re.compile(
     r"(?a:(\d{4})(?:-(\d\d)-|/(\d\d)/)(\d\d)"
@@ -84,3 +86,12 @@ def _zone(sign: str | None, hours: str | None, minutes: str | None) -> timezone:
         raise ValueError("not an offset from UTC")
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return timezone(-offset if sign == "-" else offset)
+
+
+def within_float32(numbers: NDArray[np.float64]) -> bool:
+    """Whether none of `numbers`, at least one, is missing or beyond what float32 holds; now and then a false no."""
+    if numbers.size <= _FEW:
+        # No square is larger than the sum of all: one look for what most often holds.
+        return bool(np.vdot(numbers, numbers) <= FLOAT32_MAX**2)
+    # BLAS would share out a long sum among threads, which costs more than it saves.
+    return bool(numbers.max() <= FLOAT32_MAX and numbers.min() >= -FLOAT32_MAX)

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.data.cells import FLOAT32_MAX
+from app.domain.data.cells import FLOAT32_MAX, within_float32
 from app.domain.data.dates import date_parts
 from app.domain.data.preprocessing import (
     UNIT,
@@ -27,7 +27,6 @@ No training row is cut: among n values none lies farther than √(n - 1) deviati
 """
 _NOWHERE = -1
 _LEAST_DEVIATION = 1e-200
-_LARGEST_SQUARES = FLOAT32_MAX**2
 
 
 class Encoder:
@@ -54,13 +53,12 @@ class Encoder:
         return encoded
 
     def _encode_scaled(self, numbers: NDArray[np.float64], encoded: NDArray[np.float32]) -> None:
-        # No square is larger than the sum of all: one look says that nothing is missing, and all within float32.
-        plain = not len(self._dates) and bool(np.vdot(numbers, numbers) <= _LARGEST_SQUARES)
+        plain = not len(self._dates) and numbers.size > 0 and within_float32(numbers)
         values = numbers if plain else expanded(numbers, self._dates)
         scaled = (values if plain else np.where(np.isnan(values), self._fills, values)) - self._means
         with np.errstate(over="ignore") if self._may_overflow else nullcontext():
             scaled /= self._deviations
-        if not np.vdot(scaled, scaled) <= FARTHEST**2:
+        if scaled.size and not (scaled.max() <= FARTHEST and scaled.min() >= -FARTHEST):
             np.minimum(np.maximum(scaled, -FARTHEST, out=scaled), FARTHEST, out=scaled)
         if self._in_order:
             encoded[:] = scaled

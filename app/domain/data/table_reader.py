@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.data.cells import FLOAT32_MAX
+from app.domain.data.cells import FLOAT32_MAX, within_float32
 from app.domain.data.faults import Faults
 from app.domain.data.fields import ValueReader, reader_for
 from app.domain.data.preprocessing import CategoricalFeature, NumericFeature, Preprocessing
@@ -16,7 +16,6 @@ from app.errors import shown
 
 Table = Sequence[Sequence[object]]
 """Rows of values in feature order; None where a value is missing."""
-_LARGEST_SQUARES = FLOAT32_MAX**2
 _PLAIN = frozenset({int, float, type(None)})
 
 
@@ -58,8 +57,7 @@ class TableReader:
             numbers = np.array(values, dtype=np.float64).reshape(len(table), len(self._scaled))
         except OverflowError:
             return None
-        # One look for what most often holds: nothing is missing, and no square is larger than the sum of all.
-        if numbers.size and np.vdot(numbers, numbers) <= _LARGEST_SQUARES:
+        if numbers.size and within_float32(numbers):
             return numbers
         good = int((np.abs(numbers) <= FLOAT32_MAX).sum())
         return numbers if good + values.count(None) == len(values) else None

@@ -38,7 +38,7 @@ class OneTile:
             self._used = used
             self._session.run_with_iobinding(self._binding)
             answers[start : start + used] = self._answers[:used]
-        # A sum of squares is finite where all of them are, and not too large.
-        if math.isfinite(np.vdot(answers, answers)) or np.isfinite(answers).all():
+        # A sum is finite where all of them are, and not too large.
+        if math.isfinite(answers.sum()) or np.isfinite(answers).all():
             return answers
         return None
