@@ -25,7 +25,11 @@ from app.web.routes import datasets, health, keys, metrics, models, networks, ru
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
 
-Upload a dataset, submit a run, follow its events, predict. Every failure is a problem document (RFC 9457)."""
+Upload a dataset, submit a run, follow its events, predict. Every failure is a problem document (RFC 9457).
+
+The same models answer clients of KServe and Triton at `/v2`, of TensorFlow Serving at `/v1/models`, of SageMaker and
+MLflow at `/invocations`, as the specifications of those say, which stand elsewhere. Failures have their form there.
+"""
 
 
 ROUTERS: dict[str, tuple[APIRouter, ...]] = {

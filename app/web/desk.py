@@ -91,15 +91,16 @@ class Desk:
         if options.monte_carlo_samples is not None:
             samples, seed = options.monte_carlo_samples, options.seed or 0
             here = len(question) * samples * predictor.weights <= INLINE_MULTIPLICATIONS and predictor.has_passes
-            return await self.run(
+            answers = await self.run(
                 partial(
                     predictor.answer_by_passes, question, samples=samples, seed=seed, calibrated=options.calibrated
                 ),
                 here=here,
             )
-        if len(question) * predictor.weights <= INLINE_MULTIPLICATIONS:
+        elif len(question) * predictor.weights <= INLINE_MULTIPLICATIONS:
             return await self._batcher.ask(predictor, question, calibrated=options.calibrated)
-        answers = await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)
+        else:
+            answers = await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)
         self.executions.add(predictor, len(question))
         return answers
 

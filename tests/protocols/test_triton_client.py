@@ -14,7 +14,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.protocols.asking import NUMBERS, PICTURES, PRICES, ROWS, TABLE, expected, same
 from tests.service import Service
-from tests.web.predictions import FEATURES, penguin_rows
+from tests.web.predictions import FEATURES, ask, penguin_rows
 
 pytestmark = pytest.mark.usefixtures("numbers_run", "penguins_run")
 Json = dict[str, Any]
@@ -157,6 +157,29 @@ def test_a_request_may_have_a_time_a_priority_and_words_of_its_own(triton: Clien
     same(found.as_numpy("probabilities"), expected(api, ROWS))
     calibrated = triton.infer(NUMBERS, [tensor("input", ROWS)], parameters={"calibrated": False})
     assert calibrated.as_numpy("probabilities").shape == (4, 2)
+
+
+def test_passes_with_dropout_on_tell_how_they_vary(triton: Client, api: httpx.Client, prices_run: Json) -> None:
+    passes = {"monte_carlo_samples": 5, "seed": 3}
+    told = ask(api, {"instances": ROWS.tolist(), "options": passes}, model=NUMBERS)["predictions"]
+    found = triton.infer(NUMBERS, [tensor("input", ROWS)], parameters=passes)
+    for row, one in enumerate(told):
+        same(found.as_numpy("probabilities")[row], np.array(list(one["probabilities"].values()), np.float32))
+        varies = one["uncertainty"]
+        same(found.as_numpy("standard_deviation")[row], np.array([*varies["standard_deviation"].values()], np.float32))
+        for name in ("predictive_entropy", "mutual_information"):
+            same(found.as_numpy(name)[row], np.array([varies[name]], np.float32))
+    body = {"instances": ROWS.tolist(), "params": passes}
+    scored = api.post("/invocations", json=body, headers={"X-Amzn-SageMaker-Target-Model": NUMBERS}).json()
+    query = "monte_carlo_samples=5&seed=3"
+    served = api.post(f"/v1/models/{NUMBERS}:predict?{query}", json={"instances": ROWS.tolist()}).json()
+    assert scored == served
+    for name in ("probabilities", "standard_deviation", "predictive_entropy", "mutual_information"):
+        same([row[name] for row in served["predictions"]], found.as_numpy(name))
+    columns = api.post(f"/v1/models/{NUMBERS}:predict?{query}", json={"inputs": ROWS.tolist()}).json()["outputs"]
+    same(columns["standard_deviation"], found.as_numpy("standard_deviation"))
+    price = api.post(f"/v1/models/{PRICES}:predict?{query}", json={"instances": [{"size": 30.5, "new": True}]}).json()
+    assert set(price["predictions"][0]) == {"value", "standard_deviation"}
 
 
 def test_no_rows_have_no_answers(triton: Client) -> None:

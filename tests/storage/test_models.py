@@ -103,3 +103,21 @@ def test_of_naming_a_version_and_deleting_it_one_is_refused(database: Database) 
             return "done"
 
         assert at_once(2, work) in (["done", "version_in_use"], ["version_not_found", "done"])
+
+
+def test_a_projects_models_are_told_by_name_but_those_without_a_version(database: Database) -> None:
+    run_id = add_run(database)
+    for name, project in (("b", PROJECT), ("a", PROJECT), ("a", PROJECT), ("gone", PROJECT), ("c", "another")):
+        add_version(database, run_id, name, project)
+    with database.write() as session:
+        models.remove_version(session, models.get(session, PROJECT, "gone"), 1)
+        models.set_alias(session, models.get(session, PROJECT, "a"), "serving", 1)
+    with database.read() as session:
+        found = models.of_project(session, PROJECT)
+        assert list(found) == ["a", "b"]
+        assert found["a"].versions == {1: run_id, 2: run_id}
+        assert found["a"].aliases == {"serving": 1}
+        assert models.names(session, PROJECT, 10) == ["a", "b"]
+        assert models.names(session, PROJECT, 1) == ["a"]
+        assert models.names(session, "another", 10) == ["c"]
+        assert models.names(session, "nobodys", 10) == []

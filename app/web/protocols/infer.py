@@ -5,7 +5,6 @@ from collections.abc import Awaitable
 from functools import partial
 from time import perf_counter_ns
 
-import numpy as np
 from starlette.types import Receive, Scope, Send
 
 from app.errors import DropnormError, Unavailable
@@ -19,10 +18,10 @@ from app.web.predict_options import USUAL, Options, read_options
 from app.web.protocols.compression import accepted_encoding, deflated, inflated
 from app.web.protocols.datatypes import wrong
 from app.web.protocols.endpoints import names_of, project_of, version_of
-from app.web.protocols.oip_answer import Outputs, Reply, reply_of
+from app.web.protocols.oip_answer import Reply, reply_of
 from app.web.protocols.oip_header import Parameters
 from app.web.protocols.oip_request import Inference, read_inference, read_raw
-from app.web.protocols.signature import output_of
+from app.web.protocols.outputs import Outputs, outputs_of
 from app.web.protocols.statistics import Statistics, Timing
 from app.web.protocols.tensors import question_of
 
@@ -85,11 +84,9 @@ class Infer:
         self, served: Served, predictor: Predictor, parameters: Parameters, question: Question | None
     ) -> Outputs:
         options, seconds = options_of(parameters), _seconds(parameters)
-        spec = output_of(predictor)
         if question is None:
-            return {spec.name: np.empty((0, predictor.outputs), np.float32)}
-        answers = await _in_time(self._desk.answer(served, predictor, question, options), seconds)
-        return {spec.name: answers.values}
+            return outputs_of(predictor, None)
+        return outputs_of(predictor, await _in_time(self._desk.answer(served, predictor, question, options), seconds))
 
 
 def options_of(parameters: Parameters) -> Options:

@@ -9,9 +9,7 @@ from orjson import OPT_SERIALIZE_NUMPY, dumps
 from app.errors import shown
 from app.web.protocols.datatypes import BYTES, FP32, bytes_of, wrong
 from app.web.protocols.oip_header import Header, WantedOutput
-
-Outputs = dict[str, NDArray[np.float32]]
-"""What a model answers by the output's name, each float32 [n, …]."""
+from app.web.protocols.outputs import Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,11 @@ def _classes(
 ) -> tuple[dict[str, object], bytes | None]:
     """Triton's classification: of each row the largest values, as texts `value:index:label`."""
     count = min(wanted.classes, values.shape[1])
+    # What is no column a class, as an entropy, has no labels.
+    named = labels if labels is not None and len(labels) == values.shape[1] else ()
     ranked = np.argsort(-values, axis=1, kind="stable")[:, :count]
     texts = [
-        ":".join((str(values[row, index]), str(index), *((labels[index],) if labels else ())))
+        ":".join((str(values[row, index]), str(index), *named[index : index + 1]))
         for row, order in enumerate(ranked.tolist())
         for index in order
     ]

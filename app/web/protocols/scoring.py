@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from orjson import OPT_SERIALIZE_NUMPY, dumps
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.serving.predictor import Answers
+from app.serving.predictor import Answers, Predictor
 from app.web.desk import Desk
 from app.web.hot import Endpoint, respond, whole_body
 from app.web.json_rows import JsonRows
@@ -17,6 +18,7 @@ from app.web.predict_options import USUAL
 from app.web.protocols.choice import TARGET, Choice
 from app.web.protocols.endpoints import WrongMethod, project_of
 from app.web.protocols.forms import scoring
+from app.web.protocols.outputs import outputs_of, rows_of
 from app.web.protocols.probes import Probes
 from app.web.protocols.scoring_requests import read_scoring
 
@@ -50,7 +52,7 @@ class Invocations:
             question, options = numbers, USUAL
         answers = await self._desk.answer(served, predictor, question, options)
         media_type = _wanted(headers.get(b"accept", b"").decode("latin-1"))
-        await respond(scope, send, _written(answers, media_type), media_type.encode())
+        await respond(scope, send, _written(predictor, answers, media_type), media_type.encode())
 
 
 class Scoring:
@@ -87,11 +89,11 @@ def _wanted(accept: str) -> str:
     return next((one for one in named if one in (JSON, CSV, NPY)), JSON)
 
 
-def _written(answers: Answers, media_type: str) -> bytes:
+def _written(predictor: Predictor, answers: Answers, media_type: str) -> bytes:
+    """The answer; a table has no place for more than the answers themselves."""
+    if media_type == JSON:
+        return b'{"predictions":%b}' % rows_of(outputs_of(predictor, answers))
     if media_type == NPY:
         return npy_of(answers.values)
-    numbers = dumps(answers.values, option=OPT_SERIALIZE_NUMPY)
-    if media_type == JSON:
-        return b'{"predictions":' + numbers + b"}"
     # A row a line, without a header, as SageMaker's own containers write it.
-    return numbers[2:-2].replace(b"],[", b"\n") + b"\n"
+    return dumps(np.ascontiguousarray(answers.values), option=OPT_SERIALIZE_NUMPY)[2:-2].replace(b"],[", b"\n") + b"\n"

@@ -10,6 +10,7 @@ from app.serving.predictor import Answers, Predictor, Question
 from app.web.context import Limits
 from app.web.json_rows import document
 from app.web.protocols.datatypes import wrong
+from app.web.protocols.outputs import columns_of, outputs_of, rows_of
 from app.web.protocols.values import of_columns, of_examples, of_rows
 from app.web.strict_json import read_json
 
@@ -57,8 +58,8 @@ def answer_of(predictor: Predictor, verb: Verb, answers: Answers, *, by_row: boo
     """The answer's JSON; a float32 is written with as many digits as tell it apart."""
     values = answers.values
     if verb is Verb.PREDICT:
-        head = b'{"predictions":' if by_row else b'{"outputs":'
-        return head + dumps(values, option=OPT_SERIALIZE_NUMPY) + b"}"
+        outputs = outputs_of(predictor, answers)
+        return b'{"predictions":%b}' % rows_of(outputs) if by_row else b'{"outputs":%b}' % columns_of(outputs)
     if verb is Verb.REGRESS:
         return b'{"results":' + dumps(values[:, 0].copy(), option=OPT_SERIALIZE_NUMPY) + b"}"
     labels = predictor.labels or ()
