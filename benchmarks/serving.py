@@ -1,7 +1,8 @@
 """Predictions beside the least that an HTTP server costs in Python, and beside what users pick instead.
 
-    python -m benchmarks.serving                         # some ten minutes
+    python -m benchmarks.serving                         # a quarter of an hour
     python -m benchmarks.serving --quick --only row,jpeg # a minute or less
+    python -m benchmarks.serving --peers mlserver,ray    # installs these first, in environments of their own
 
 Our server runs as it is deployed, one process with keys, limits, figures and access log on. Beside it, in the same
 rounds: a bare Starlette route that reads the body and answers with a constant, the yardstick; a raw ASGI callable that
@@ -83,11 +84,15 @@ def run(folder: Path, wanted: Sequence[Workload], pace: Pace, given: argparse.Na
         others = started(stack, server_core, peers, cache, scratch / "peers", quick=given.quick)
         load = stack.enter_context(Load(load_core))
         references = {model: Reference(service.client, model) for model in MODELS}
+        taken = []
         for workload in wanted:
+            # All of them before the first is measured, so that a wrong answer is told at once.
             taking = [server for server in (ours, *others) if answers(server, workload, references[workload.model])]
             results.megabytes.setdefault(ONE_MODEL, ours.megabytes())
             if ours in taking:
-                results.compared.append(measured(workload, taking, load, pace, server_core))
+                taken.append((workload, taking))
+        for workload, taking in taken:
+            results.compared.append(measured(workload, taking, load, pace, server_core))
         results.megabytes["ours, after all comparisons"] = ours.megabytes()
         results.megabytes |= {f"{server.name}, likewise": server.megabytes() for server in others}
         for workload in wanted:
