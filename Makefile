@@ -48,6 +48,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.checkpoints
 	$(BIN)/python -m benchmarks.observation
 	$(BIN)/python -m benchmarks.slow_clients
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.many_models
 	$(BIN)/python -m benchmarks.accuracy
 
 format: $(VENV)/.installed-dev

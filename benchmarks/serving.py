@@ -1,7 +1,8 @@
 """Predictions beside the least that an HTTP server costs in Python, and beside what users pick instead.
 
-    python -m benchmarks.serving                         # some ten minutes
+    python -m benchmarks.serving                         # a quarter of an hour
     python -m benchmarks.serving --quick --only row,jpeg # a minute or less
+    python -m benchmarks.serving --peers mlserver,ray    # installs these first, in environments of their own
 
 Our server runs as it is deployed, one process with keys, limits, figures and access log on. Beside it, in the same
 rounds: a bare Starlette route that reads the body and answers with a constant, the yardstick; a raw ASGI callable that
@@ -20,13 +21,13 @@ from pathlib import Path
 
 from benchmarks.servers.beside import started
 from benchmarks.servers.peers import PEERS
-from benchmarks.servers.processes import cores, dropnorm
+from benchmarks.servers.processes import ADMIN_KEY, cores, dropnorm
 from benchmarks.serving_load import Load
 from benchmarks.serving_models import MODELS, Reference, are_in, train
 from benchmarks.serving_overload import Overloaded, kept, overloaded
 from benchmarks.serving_overload import lines as overload_lines
 from benchmarks.serving_report import bounds, line, machine, table
-from benchmarks.serving_rounds import Found, Pace, answers, measured
+from benchmarks.serving_rounds import CONNECTIONS, Found, Pace, answers, measured
 from benchmarks.serving_workloads import Workload, workloads
 
 OVERLOADING = ("row", "picture-json")
@@ -83,17 +84,17 @@ def run(folder: Path, wanted: Sequence[Workload], pace: Pace, given: argparse.Na
         others = started(stack, server_core, peers, cache, scratch / "peers", quick=given.quick)
         load = stack.enter_context(Load(load_core))
         references = {model: Reference(service.client, model) for model in MODELS}
-        for workload in wanted:
-            taking = [server for server in (ours, *others) if answers(server, workload, references[workload.model])]
-            results.megabytes.setdefault(ONE_MODEL, ours.megabytes())
-            if ours in taking:
-                results.compared.append(measured(workload, taking, load, pace, server_core))
-        results.megabytes["ours, after all comparisons"] = ours.megabytes()
-        results.megabytes |= {f"{server.name}, likewise": server.megabytes() for server in others}
-        for workload in wanted:
-            if workload.name in OVERLOADING and not given.quick:
-                results.overloaded.append(overloaded(ours, workload, load, pace))
-        if results.overloaded:
+        load.closed(ours.port, wanted[0].request.raw(ADMIN_KEY), CONNECTIONS, pace.alone_seconds)
+        results.megabytes[ONE_MODEL] = ours.megabytes()
+        # All of them before the first is measured, so that a wrong answer is told at once.
+        known = [workload for workload in wanted if answers(ours, workload, references[workload.model])]
+        beside = {work.name: [one for one in others if answers(one, work, references[work.model])] for work in known}
+        for workload in known:
+            results.compared.append(measured(workload, [ours, *beside[workload.name]], load, pace, server_core))
+        results.megabytes |= {f"{server.name}, after all": server.megabytes() for server in (ours, *others)}
+        if not given.quick:
+            overloading = [workload for workload in known if workload.name in OVERLOADING]
+            results.overloaded = [overloaded(ours, workload, load, pace) for workload in overloading]
             results.megabytes["ours, after the overload"] = ours.megabytes()
     return results
 
