@@ -29,7 +29,7 @@ from app.web.metrics import Metrics
 from app.web.observation import Observation
 from app.web.scrape import Scrape
 from app.web.shared_metrics import VARIABLE
-from app.web.traffic import TrafficLimits
+from app.web.traffic import Slots, TrafficLimits
 
 
 def context_of(settings: Settings, shared_metrics: Path | None = None) -> Context:
@@ -43,6 +43,7 @@ def context_of(settings: Settings, shared_metrics: Path | None = None) -> Contex
         prediction_values=settings.max_prediction_values,
         ingest_seconds=settings.ingest_seconds,
         ingest_memory_bytes=settings.ingest_memory_bytes,
+        stream_seconds=settings.stream_seconds,
         quota=Quota(unfinished_runs=settings.max_unfinished_runs, stored_bytes=settings.max_stored_bytes),
     )
     return Context(
@@ -61,6 +62,7 @@ def context_of(settings: Settings, shared_metrics: Path | None = None) -> Contex
         gate=Gate(settings.max_wait_seconds, metrics.turned_away),
         tracing=tracing_to(settings.traces_endpoint, "dropnorm-api", version("dropnorm")),
         default_model=settings.default_model,
+        streams=Slots(settings.max_concurrent_streams),
     )
 
 

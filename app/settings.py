@@ -54,10 +54,12 @@ class Settings(BaseModel):
     max_concurrent_requests: Annotated[int, Field(ge=1)] = 500
     max_concurrent_uploads: Annotated[int, Field(ge=1)] = 32
     max_wait_seconds: Annotated[float, Field(gt=0, le=600)] = 0.05
+    max_concurrent_streams: Annotated[int, Field(ge=1)] = 4
     body_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0.0
     ingest_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     ingest_memory_bytes: Annotated[int, Field(ge=256 << 20)] = 2 << 30
+    stream_seconds: Annotated[int, Field(ge=1)] = 3_600
     model_cache: Annotated[int, Field(ge=1)] = 64
     sagemaker: Literal["on", "off"] = "off"
     restore_from: str = ""

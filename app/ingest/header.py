@@ -4,12 +4,12 @@ import csv
 import io
 from collections import Counter
 
+from app.domain.data.csv_rows import SEPARATORS
 from app.domain.data.schema import Warning
 from app.errors import FieldError, InvalidDataset, TooLarge, shown
 from app.ingest.faults import pointer
 from app.ingest.limits import Limits
 
-SEPARATORS = (",", "\t", ";", "|")
 _SNIFFED_ROWS = 20
 _SNIFFED_CHARACTERS = 1 << 18
 _NAME_CHARACTERS = 300

@@ -2,9 +2,12 @@
 
 from app.domain.data.schema import DatasetSchema, Frozen, ReadRequest
 from app.errors import (
+    Damaged,
     DropnormError,
     FieldError,
     InvalidDataset,
+    InvalidRows,
+    Malformed,
     StorageFull,
     TooLarge,
     UnsupportedType,
@@ -12,7 +15,8 @@ from app.errors import (
 from app.ingest.limits import Limits
 
 _FAILURES: dict[str, type[DropnormError]] = {
-    kind.__name__: kind for kind in (InvalidDataset, StorageFull, TooLarge, UnsupportedType)
+    kind.__name__: kind
+    for kind in (Damaged, InvalidDataset, InvalidRows, Malformed, StorageFull, TooLarge, UnsupportedType)
 }
 
 

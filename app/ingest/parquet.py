@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,10 +24,16 @@ _BATCH_CELLS = 1 << 20
 
 def read_parquet(source: Path, output: Path, request: ReadRequest, limits: Limits) -> DatasetSchema:
     """Read a Parquet file into `output`. Raises InvalidDataset and TooLarge."""
-    _check_footer(source)
+    check_footer(source)
+    with told_of_damage(), pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as file:
+        return stored(ParquetTable(file, request, limits), output, request, limits)
+
+
+@contextmanager
+def told_of_damage() -> Iterator[None]:
+    """Around reading a file: what Arrow says of a damaged one becomes InvalidDataset."""
     try:
-        with pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as file:
-            return stored(ParquetTable(file, request, limits), output, request, limits)
+        yield
     except MemoryError:
         # One of Arrow's own exceptions too, and no sign of damage.
         raise
@@ -46,7 +53,7 @@ class ParquetTable:
         self._file = file
         self._limits = limits
         schema = file.schema_arrow
-        _check_size(file.metadata, limits)
+        check_size(file.metadata, limits)
         check_names(list(schema.names))
         ignored = {name for name, asked in request.columns.items() if asked.role == "ignore"}
         for field in schema:
@@ -88,7 +95,7 @@ class ParquetTable:
             yield from self._file.iter_batches(rows, row_groups=[group], columns=names)
 
 
-def _check_footer(source: Path) -> None:
+def check_footer(source: Path) -> None:
     """Raise InvalidDataset where the file's own account of its length is not true."""
     size = source.stat().st_size
     with source.open("rb") as file:
@@ -103,7 +110,7 @@ def _check_footer(source: Path) -> None:
         raise TooLarge(f"The Parquet file's footer is larger than {_FOOTER_BYTES >> 20} MB.")
 
 
-def _check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
+def check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
     """Raise TooLarge for more rows, columns or bytes than one dataset may have."""
     if metadata.num_rows > limits.rows:
         raise TooLarge(f"The file has {metadata.num_rows:,} rows; a dataset may have {limits.rows:,}.")

@@ -19,7 +19,7 @@ _TYPES = pa.types
 
 def is_readable(type_: pa.DataType) -> bool:
     """Whether columns of the Arrow type are read."""
-    return _is_text(type_) or _is_number(type_) or _TYPES.is_boolean(type_) or _is_date(type_) or _TYPES.is_null(type_)
+    return _is_text(type_) or is_number(type_) or _TYPES.is_boolean(type_) or is_date(type_) or _TYPES.is_null(type_)
 
 
 def _is_text(type_: pa.DataType) -> bool:
@@ -28,11 +28,13 @@ def _is_text(type_: pa.DataType) -> bool:
     return bool(_TYPES.is_string(type_) or _TYPES.is_large_string(type_) or _TYPES.is_string_view(type_))
 
 
-def _is_number(type_: pa.DataType) -> bool:
+def is_number(type_: pa.DataType) -> bool:
+    """Whether columns of the Arrow type hold numbers."""
     return bool(_TYPES.is_integer(type_) or _TYPES.is_floating(type_) or _TYPES.is_decimal(type_))
 
 
-def _is_date(type_: pa.DataType) -> bool:
+def is_date(type_: pa.DataType) -> bool:
+    """Whether columns of the Arrow type hold days or moments."""
     return bool(_TYPES.is_date(type_) or _TYPES.is_timestamp(type_))
 
 
@@ -43,14 +45,14 @@ def typed_look(name: str, column: Cells, longest: int) -> Look:
         return Look(name, ColumnType.CATEGORICAL, 0)
     if _TYPES.is_boolean(column.type):
         return Look(name, ColumnType.BOOLEAN, present, distinct=2, spellings=("false", "true"))
-    if _is_date(column.type):
+    if is_date(column.type):
         return Look(name, ColumnType.DATE, present)
-    if _is_number(column.type):
+    if is_number(column.type):
         return numeric(name, floats(column))
-    seen = look(name, _as_text(column), longest)
+    seen = look(name, as_text(column), longest)
     if seen.type is ColumnType.CATEGORICAL:
         return seen
-    texts, times = arrow.counted(_as_text(column))
+    texts, times = arrow.counted(as_text(column))
     return Look(
         name,
         ColumnType.CATEGORICAL,
@@ -63,13 +65,13 @@ def typed_look(name: str, column: Cells, longest: int) -> Look:
 
 def typed_part(column: Cells, field: Field, limits: Limits) -> Part:
     """A typed column as the field asks. Raises BadCell."""
-    if field.type is ColumnType.NUMERIC and _is_number(column.type):
+    if field.type is ColumnType.NUMERIC and is_number(column.type):
         return checked(floats(column), field.name)
-    if field.type is ColumnType.DATE and _is_date(column.type):
+    if field.type is ColumnType.DATE and is_date(column.type):
         return seconds(column)
     if field.type is ColumnType.BOOLEAN and _TYPES.is_boolean(column.type):
         return arrow.floats(column)
-    return part(_as_text(column), field, limits.category_characters)
+    return part(as_text(column), field, limits.category_characters)
 
 
 def floats(column: Cells) -> NDArray[np.float64]:
@@ -97,7 +99,7 @@ def checked(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     return values
 
 
-def _as_text(column: Cells) -> Cells:
+def as_text(column: Cells) -> Cells:
     """Any readable column as texts: whole numbers without a decimal point, booleans as `false` and `true`."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()

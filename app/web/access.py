@@ -116,6 +116,7 @@ class Access:
                 await self.app(inner, receive, exchange.send)
                 return
             streams = check_body(scope, headers, self._bodies.limits)
+            request.ends_at_once = streams and wanted == scopes.PREDICT
             may_be_whole = wanted == scopes.PREDICT and b"content-encoding" not in headers
             whole = exchange.whole_body() if may_be_whole else None
             if whole is not None:

@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope
 
 from app.errors import TooLarge, TooSlow, Unavailable, UnsupportedType, shown
 from app.web import scopes
+from app.web.streaming import streamed
 
 UPLOADS = "/api/v1/datasets"
 LEAST_BYTES_PER_SECOND = 8_000
@@ -126,11 +127,12 @@ class Body:
 
 
 def check_body(scope: Scope, headers: Mapping[bytes, bytes], limits: BodyLimits) -> bool:
-    """Whether the body streams to disk, as a file does; anything else is held in memory.
+    """Whether the body streams on, as a file does to disk and a table to what answers it; all else is held in memory.
 
     Raises `TooLarge` by the length that is declared, and `UnsupportedType` for one that is encoded.
     """
-    streams = scope["path"] == UPLOADS and headers.get(b"content-type", b"").startswith(b"multipart/")
+    uploads = scope["path"] == UPLOADS and headers.get(b"content-type", b"").startswith(b"multipart/")
+    streams = uploads or streamed(scope["path"], headers) is not None
     most = limits.upload_bytes if streams else limits.body_bytes
     declared = headers.get(b"content-length", b"0").decode("latin-1")
     if not declared.isdecimal() or int(declared) > most:
@@ -141,7 +143,7 @@ def check_body(scope: Scope, headers: Mapping[bytes, bytes], limits: BodyLimits)
             f"send the body as it is, without Content-Encoding; received {shown(encoding)}",
             code="encoding_unsupported",
         )
-    return bool(streams)
+    return streams
 
 
 def too_large(most_bytes: int) -> TooLarge:

@@ -22,6 +22,7 @@ from app.web.gate import Gate
 from app.web.metrics import Metrics
 from app.web.readiness import Readiness
 from app.web.scrape import Scrape
+from app.web.traffic import Slots
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -48,6 +49,7 @@ class Limits:
     prediction_values: int
     ingest_seconds: float
     ingest_memory_bytes: int
+    stream_seconds: int
     quota: Quota
 
 
@@ -67,6 +69,7 @@ class Context:
     access_log: AccessLog | None
     tracing: Tracing | None
     gate: Gate
+    streams: Slots
     # What `/invocations` means where there are several models; empty for none.
     default_model: str = ""
     # Set when the server is about to stop, and still answers.

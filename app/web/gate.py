@@ -27,6 +27,7 @@ class Gate:
         self.waiting = 0
         self._seconds_each = 0.0
         self._mark = 0.0
+        self._aside: set[object] = set()
 
     @property
     def is_full(self) -> bool:
@@ -48,8 +49,17 @@ class Gate:
             self._mark = perf_counter()
         self.waiting += 1
 
-    def leave(self, _: object = None) -> None:
+    def step_aside(self, prediction: object) -> None:
+        """One that is under way, by what will leave for it, keeps nobody waiting: its work is done elsewhere."""
+        if self.waiting:
+            self.waiting -= 1
+            self._aside.add(prediction)
+
+    def leave(self, prediction: object = None) -> None:
         """One has ended: the time since the one before is what each takes while others wait."""
+        if prediction in self._aside:
+            self._aside.discard(prediction)
+            return
         now = perf_counter()
         self._seconds_each += _SHARE * (now - self._mark - self._seconds_each)
         self._mark = now

@@ -1,15 +1,17 @@
 """The prediction routes: plain ASGI, because a framework's route costs more than a network. They ask no database:
 the catalogue knows what answers, and only a name it has never seen is looked up."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.errors import FieldError, Invalid
+from app.errors import FieldError, Invalid, TooLarge
 from app.serving.catalogue import Served
-from app.serving.predictor import Predictor
+from app.serving.predictor import Predictor, Question
+from app.web.answering import Table
 from app.web.desk import Desk
 from app.web.hot import Endpoint, respond, whole_body
 from app.web.json_rows import JsonRows
@@ -17,7 +19,9 @@ from app.web.outgoing import HEADERS_BY_NAME as HEADERS
 from app.web.predict_answers import csv_of, json_of
 from app.web.predict_inputs import Sent, is_small, pictures_of_form, read
 from app.web.predict_json import QUICK_BYTES, rows_of_numbers
-from app.web.predict_options import options_of
+from app.web.predict_options import Options, options_of
+from app.web.predict_stream import beginning_of, given, stream
+from app.web.streaming import CSV_TO_CSV, MOST_CSV_BYTES, streamed
 
 Names = Mapping[str, str]
 Find = Callable[[str, Names], tuple[Served, Predictor] | None]
@@ -35,30 +39,51 @@ class Predict:
         project, names = scope["principal"].project, scope["path_params"]
         served, predictor = self._find(project, names) or await self._learn(project, names)
         headers: dict[bytes, bytes] = scope.get(HEADERS) or dict(reversed(scope["headers"]))
-        sent = await _sent(scope, headers, receive)
-        limits = self._desk.context.limits
-        numbers = None
-        if sent.media_type == "application/json" and len(sent.body) <= QUICK_BYTES:
-            numbers = rows_of_numbers(predictor, sent.body, limits, self._rows)
-        if numbers is None:
-            question, options = await self._desk.run(lambda: read(predictor, sent, limits), here=is_small(sent))
+        options = options_of(scope["query_string"])
+        asked = streamed(scope["path"], headers)
+        if asked is None:
+            sent = await _sent(scope, headers, receive, options)
         else:
-            question, options = numbers, sent.options
+            self._desk.context.gate.step_aside(asyncio.current_task())
+            beginning = await beginning_of(receive, MOST_CSV_BYTES if asked == CSV_TO_CSV else 0)
+            if asked != CSV_TO_CSV or not beginning.whole:
+                table = Table(served, predictor, *asked, options)
+                await stream(self._desk, table, scope, beginning.receive, send)
+                return
+            sent = Sent("text/csv", beginning.content, [], options)
+        wants_csv = headers.get(b"accept", b"").startswith(b"text/csv")
+        try:
+            question, options = await self._question(predictor, sent)
+        except TooLarge:
+            if not wants_csv or sent.media_type != "text/csv":
+                raise
+            self._desk.context.gate.step_aside(asyncio.current_task())
+            table = Table(served, predictor, *CSV_TO_CSV, options)
+            await stream(self._desk, table, scope, given(sent.body), send)
+            return
         answers = await self._desk.answer(served, predictor, question, options)
-        if headers.get(b"accept", b"").startswith(b"text/csv"):
+        if wants_csv:
             await respond(scope, send, csv_of(predictor, answers, options), b"text/csv; charset=utf-8")
         else:
             await respond(scope, send, json_of(served, predictor, answers, options))
 
+    async def _question(self, predictor: Predictor, sent: Sent) -> tuple[Question, Options]:
+        limits = self._desk.context.limits
+        if sent.media_type == "application/json" and len(sent.body) <= QUICK_BYTES:
+            numbers = rows_of_numbers(predictor, sent.body, limits, self._rows)
+            if numbers is not None:
+                return numbers, sent.options
+        return await self._desk.run(lambda: read(predictor, sent, limits), here=is_small(sent))
 
-async def _sent(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Sent:
+
+async def _sent(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, options: Options) -> Sent:
     media_type = headers.get(b"content-type", b"").decode("latin-1")
     if media_type != "application/json":
         media_type = media_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         pictures = await pictures_of_form(Request(scope, receive))
-        return Sent(media_type, b"", pictures, options_of(scope["query_string"]))
-    return Sent(media_type, await whole_body(scope, receive), [], options_of(scope["query_string"]))
+        return Sent(media_type, b"", pictures, options)
+    return Sent(media_type, await whole_body(scope, receive), [], options)
 
 
 class Predictions:

@@ -44,6 +44,7 @@ _BODIES = {
         "example": INSTANCES,
     },
     "text/csv": {"schema": {"type": "string"}, "example": "petal_cm,colour\n1.5,white\n"},
+    "application/vnd.apache.parquet": _BINARY,
     "image/png": _BINARY,
     "image/jpeg": _BINARY,
     "application/x-npy": _BINARY,
@@ -118,7 +119,7 @@ def _query(name: str) -> dict[str, Any]:
 
 
 def _path(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-    answers = problems(400, 404, 413, 415, 422, 503)
+    answers = problems(400, 404, 413, 415, 422, 503, 507)
     return {
         "parameters": [*parameters, *map(_query, _OPTIONS["properties"])],
         "post": {
@@ -126,7 +127,10 @@ def _path(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
             "summary": summary,
             "operationId": summary.lower().replace(" ", "_"),
             "description": "Eval mode: dropout off, running statistics. A row's answer does not depend on which other "
-            "rows came with it. `Accept: text/csv` answers a CSV.",
+            "rows came with it. `Accept: text/csv` answers a CSV. A CSV (separated by commas, tabs, semicolons or "
+            "bars) or a Parquet file may be of any length where the answer is a CSV, or Parquet by `Accept: "
+            "application/vnd.apache.parquet`: rows are answered while they come, and an answer that breaks off tells "
+            "of rows that cannot be read.",
             "requestBody": {"required": True, "content": _BODIES},
             "responses": {
                 "200": {
@@ -134,6 +138,7 @@ def _path(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
                     "content": {
                         "application/json": {"schema": _ANSWER, "example": PREDICTION},
                         "text/csv": {"schema": {"type": "string"}},
+                        "application/vnd.apache.parquet": _BINARY,
                     },
                 },
                 **{str(status): answer for status, answer in answers.items()},

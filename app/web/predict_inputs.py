@@ -16,7 +16,10 @@ from app.web.predict_json import read_json_rows
 from app.web.predict_options import Options
 from app.web.sizes import check_size
 
-ACCEPTED = "application/json, text/csv, image/png, image/jpeg, multipart/form-data, application/x-npy"
+ACCEPTED = (
+    "application/json, text/csv, application/vnd.apache.parquet, image/png, image/jpeg, multipart/form-data, "
+    "application/x-npy"
+)
 MAX_PICTURES = 256
 MAX_PIXELS = 150_000_000
 """Of all pictures of a form: some seconds of decoding."""

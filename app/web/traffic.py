@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.errors import QuotaExceeded
+from app.errors import QuotaExceeded, Unavailable
 from app.web.bodies import Body
 from app.web.outgoing import Exchange
 
@@ -26,20 +26,43 @@ class TrafficLimits:
 class Underway:
     """One request that is being answered: its owner, its task, and how far it is."""
 
-    __slots__ = ("body", "exchange", "owner", "task")
+    __slots__ = ("body", "ends_at_once", "exchange", "owner", "task")
 
     def __init__(self, owner: Owner, task: "asyncio.Task[object] | None", exchange: Exchange) -> None:
         self.owner, self.task, self.exchange = owner, task, exchange
         self.body: Body | None = None
+        self.ends_at_once = False
 
     def cut_off(self) -> None:
         """Ends a request whose body is on the way, or whose answer is.
 
         What lies between is work in a thread, which would go on without anybody who ends its transaction: it ends by
-        itself, within moments.
+        itself, within moments. What `ends_at_once` is work in a process, which is ended too.
         """
-        if self.task is not None and (self.exchange.started or (self.body is not None and not self.body.whole)):
+        on_the_way = self.exchange.started or (self.body is not None and not self.body.whole)
+        if self.task is not None and (on_the_way or self.ends_at_once):
             self.task.cancel()
+
+
+class Slots:
+    """How many tables of any length are answered at once in this process, whoever asks. Lives on one event loop."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._taken = most, 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Around one of them. Raises `Unavailable` where there are as many as may be."""
+        if self._taken >= self._most:
+            raise Unavailable(
+                f"{self._taken} tables are being answered, which is as many as may be at once; try again soon",
+                code="overloaded",
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
 
 
 class Traffic:

@@ -8,17 +8,17 @@ _MOST = 20
 
 
 class Faults:
-    """Values that could not be read. `place` is the first part of their JSON pointers."""
+    """Values that could not be read. `place` is the first part of their JSON pointers; rows count from `first`."""
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, place: str, first: int = 0) -> None:
+        self._place, self._first = place, first
         self._errors: list[FieldError] = []
         self._count = 0
 
     def add(self, row: int, column: str, message: str, received: object) -> None:
         self._count += 1
         if len(self._errors) < _MOST:
-            self._errors.append(FieldError(pointer(self._place, row, column), message, shown(received)))
+            self._errors.append(FieldError(pointer(self._place, self._first + row, column), message, shown(received)))
 
     def raise_if_any(self) -> None:
         """Raises `InvalidRows` with the faults so far, the first one as its sentence."""

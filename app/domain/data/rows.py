@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.data.cells import FLOAT32_MAX
-from app.domain.data.csv_rows import read_csv
+from app.domain.data.csv_rows import Header, read_block, read_csv
 from app.domain.data.faults import refuse
 from app.domain.data.pointers import pointer
 from app.domain.data.preprocessing import NumericFeature, Preprocessing
@@ -20,16 +20,16 @@ class RowReader:
     """Reads rows for one `Preprocessing` of a table; built once, used for every request."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
-        self._target = preprocessing.target.name
-        self._names = tuple(feature.name for feature in preprocessing.features)
-        self._known = frozenset((*self._names, self._target))
+        self.target = preprocessing.target.name
+        self.names = tuple(feature.name for feature in preprocessing.features)
+        self._known = frozenset((*self.names, self.target))
         self._all_numbers = all(isinstance(feature, NumericFeature) for feature in preprocessing.features)
         self._reader = TableReader(preprocessing)
 
     @property
     def numbers_a_row(self) -> int | None:
         """How many columns there are, if all of them are numbers."""
-        return len(self._names) if self._all_numbers else None
+        return len(self.names) if self._all_numbers else None
 
     def of_instances(self, instances: object) -> RawRows:
         """Reads JSON `instances`: all objects by column name, or all arrays in feature order; null is "missing".
@@ -52,7 +52,11 @@ class RowReader:
         The target column may be there, and is passed over. Raises `InvalidRows` for unknown or repeated columns,
         ragged rows, NUL characters and cells that are no value of their column (`/rows/3/bill_length_mm`).
         """
-        return self._reader.text(read_csv(text, self._names, self._target), "rows")
+        return self._reader.text(read_csv(text, self.names, self.target), "rows")
+
+    def of_csv_block(self, text: str, header: Header, rows_before: int, lines_before: int) -> RawRows:
+        """Reads rows from somewhere below a header; raises as `of_csv` does, and there may be none."""
+        return self._reader.text(read_block(text, header, lines_before), "rows", rows_before)
 
     def of_columns(self, columns: Mapping[str, Sequence[object]]) -> RawRows:
         """Reads JSON values by column; a column that is left out is missing in every row.
@@ -68,7 +72,7 @@ class RowReader:
                 message = f"column {shown(name)!r} has {len(values)} values; another has {rows}"
                 raise refuse(message, pointer("columns", name), len(values), "row_width_mismatch")
         absent = [None] * rows
-        return self._reader.json(list(zip(*(columns.get(name, absent) for name in self._names), strict=True)), "rows")
+        return self._reader.json(list(zip(*(columns.get(name, absent) for name in self.names), strict=True)), "rows")
 
     def of_array(self, array: NDArray[np.generic]) -> RawRows:
         """Reads numbers [n, columns] in feature order, for a table of numbers alone.
@@ -77,7 +81,7 @@ class RowReader:
         """
         if not self._all_numbers:
             raise refuse("the model has columns that are no numbers; send rows by column name", "", None)
-        width = len(self._names)
+        width = len(self.names)
         if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != width or not len(array):
             received = f"{array.dtype} {list(array.shape)}"
             raise refuse(f"the array must hold numbers of shape [rows, {width}]; received {received}", "", received)
@@ -85,7 +89,7 @@ class RowReader:
         wrong = np.argwhere(~(np.abs(numbers) <= FLOAT32_MAX))
         if len(wrong):
             row, column = (int(index) for index in wrong[0])
-            where = pointer("rows", row, self._names[column])
+            where = pointer("rows", row, self.names[column])
             message = f"{where} must be finite and within ±3.4e38 (float32)"
             raise refuse(message, where, float(numbers[row, column]), "value_invalid")
         return RawRows(numbers, np.empty((len(numbers), 0), np.int32))
@@ -96,10 +100,10 @@ class RowReader:
                 raise refuse(f"row {row} is empty: it gives no column at all", pointer("instances", row), instance)
             if not instance.keys() <= self._known:
                 self._check_names(instance, "instances", row)
-        return [[instance.get(name) for name in self._names] for instance in instances]
+        return [[instance.get(name) for name in self.names] for instance in instances]
 
     def _table_of_arrays(self, instances: list[list[object]]) -> list[list[object]]:
-        width = len(self._names)
+        width = len(self.names)
         for row, instance in enumerate(instances):
             if len(instance) != width:
                 message = f"row {row} has {len(instance)} values; the model has {width} columns"
@@ -112,7 +116,7 @@ class RowReader:
                 raise self._unknown(name, pointer(*place, name))
 
     def _unknown(self, name: str, where: str) -> InvalidRows:
-        columns = ", ".join(shown(known, 40) for known in self._names[:20])
+        columns = ", ".join(shown(known, 40) for known in self.names[:20])
         return refuse(f"{where} is no column of the model; its columns are {columns}", where, name, "column_unknown")
 
 

@@ -40,9 +40,9 @@ class TableReader:
         faults.raise_if_any()
         return self._raw(table, numbers, codes)
 
-    def text(self, table: Table, place: str) -> RawRows:
-        """Of CSV cells. Raises `InvalidRows` with pointers /`place`/row/column."""
-        faults = Faults(place)
+    def text(self, table: Table, place: str, rows_before: int = 0) -> RawRows:
+        """Of CSV cells, `rows_before` rows standing before them. Raises `InvalidRows` with pointers as `json` does."""
+        faults = Faults(place, rows_before)
         numbers = self._columns(table, self._scaled, self._text_value, faults)
         codes = self._columns(table, self._categorical, self._text_value, faults)
         faults.raise_if_any()

@@ -6,6 +6,7 @@ import io
 from app.domain.data.cells import is_missing, parse_number
 from app.domain.inference.frozen import INPUT
 from app.errors import InvalidRows, Malformed, UnsupportedType, shown
+from app.serving.csv_text import csv_text
 from app.serving.predictor import Predictor, Question
 from app.web.context import Limits
 from app.web.json_rows import document
@@ -15,7 +16,6 @@ from app.web.protocols.datatypes import wrong
 from app.web.protocols.values import by_name, by_row, has_one_input
 from app.web.sizes import check_size
 from app.web.strict_json import read_json
-from app.web.tables import csv_text
 
 SPLIT, RECORDS, INSTANCES, INPUTS = "dataframe_split", "dataframe_records", "instances", "inputs"
 FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
