@@ -37,6 +37,8 @@ CHANGES: list[tuple[str, str, Json | None]] = [
     ("DELETE", "/api/v1/models/{name}/versions/1", None),
     ("DELETE", "/api/v1/models/{name}/aliases/serving", None),
     ("PUT", "/api/v1/models/{name}/aliases/serving", {"version": 1}),
+    ("DELETE", "/api/v1/models/{name}", None),
+    ("POST", "/api/v1/models/{name}/evaluate", {"dataset": "ds_unknown"}),
     ("POST", "/api/v1/models/{name}/predict", ROW),
     ("POST", "/api/v1/models/{name}/versions/1/predict", ROW),
     ("POST", "/api/v1/models/{name}/aliases/serving/predict", ROW),
@@ -97,6 +99,12 @@ def test_nothing_is_built_on_what_is_another_projects(ours: Tenant, theirs: Tena
             },
         ):
             expect_problem(theirs.client.post(path, json=wanted), (404, 422))
+
+
+def test_nothing_is_judged_on_what_is_another_projects(ours: Tenant, theirs: Tenant) -> None:
+    path = f"/api/v1/models/{theirs.ids['name']}/evaluate"
+    assert theirs.client.post(path, json={"dataset": theirs.ids["dataset_id"]}).status_code == 200
+    expect_problem(theirs.client.post(path, json={"dataset": ours.ids["dataset_id"]}), 404, "dataset_not_found")
 
 
 def test_a_key_of_an_answer_given_once_is_of_its_project(ours: Tenant, theirs: Tenant) -> None:

@@ -96,6 +96,7 @@ class Resources:
             runs = [self.queued, self.run]
         elif method == "DELETE":
             runs = [self.cancelled, self.queued, self.run]
+        # A model that an alias names is not deleted, so the fuzz keeps its one.
         return {
             "dataset_id": [self.spare_dataset, self.dataset],
             "network_id": [self.network],
