@@ -37,17 +37,6 @@ class Printer:
         ranked = np.argsort(-values, axis=1, kind="stable")[:, :top].tolist()
         return [self._ranked(order, row) for order, row in zip(ranked, rows, strict=True)]
 
-    def table(self, values: Values, *, probabilities: bool, top: int | None) -> tuple[list[str], list[list[object]]]:
-        """Column names and rows, as CSV has them; a class that `top` leaves out has an empty cell."""
-        if not self.labels:
-            return ["value"], [[float(text)] for (text,) in texts(values)]
-        rows: list[list[object]] = []
-        kept = np.argsort(-values, axis=1, kind="stable")[:, : top or len(self.labels)].tolist()
-        for order, row in zip(kept, texts(values), strict=True):
-            shown = [float(text) if index in order else "" for index, text in enumerate(row)] if probabilities else []
-            rows.append([self.labels[order[0]], float(row[order[0]]), *shown])
-        return ["label", "probability", *(f"probability_{label}" for label in self.labels if probabilities)], rows
-
     def _ranked(self, order: Sequence[int], row: Sequence[str]) -> str:
         kept = ",".join(f"{self._names[index]}:%s" for index in order) % tuple(row[index] for index in order)
         return f'{self._short[order[0]][:-1] % row[order[0]]},"probabilities":{{{kept}}}}}'

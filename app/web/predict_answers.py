@@ -5,9 +5,9 @@ from orjson import OPT_SERIALIZE_NUMPY, dumps
 from app.domain.data.raw import NOTHING_TO_REPORT, InputReport
 from app.domain.inference.uncertainty import Uncertainty
 from app.serving.catalogue import Served
+from app.serving.csv_answers import CsvAnswers
 from app.serving.predictor import Answers, Predictor
 from app.web.predict_options import Options
-from app.web.tables import csv_text
 
 _NOTHING = b'"input_report":{"imputed":{},"unseen_categories":{},"out_of_range":{}}}'
 
@@ -23,8 +23,8 @@ def json_of(served: Served, predictor: Predictor, answers: Answers, options: Opt
 
 def csv_of(predictor: Predictor, answers: Answers, options: Options) -> bytes:
     """A header row, and a row for each answer; a class that `top` leaves out has an empty cell."""
-    columns, rows = predictor.printer.table(answers.values, probabilities=options.probabilities, top=options.top)
-    return csv_text(columns, rows).encode()
+    table = CsvAnswers(predictor.labels, probabilities=options.probabilities, top=options.top)
+    return table.header + table.lines(answers.values)
 
 
 def _uncertain(found: Uncertainty, labels: tuple[str, ...] | None, options: Options) -> list[str]:

@@ -1,16 +1,11 @@
-"""Answers as CSV, safe to open in a spreadsheet."""
+"""Tables as CSV answers."""
 
-import csv
-import io
-import re
 from collections.abc import Iterable, Sequence
 
 from fastapi import Request
 from fastapi.responses import Response
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-"""Such as the class `-1`: no formula, and to be read as it is."""
+from app.serving.csv_text import csv_text
 
 
 def wants_csv(request: Request) -> bool:
@@ -19,21 +14,3 @@ def wants_csv(request: Request) -> bool:
 
 def csv_answer(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
     return Response(csv_text(columns, rows), media_type="text/csv")
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A header row and the rows. A text that a spreadsheet would run as a formula gets a `'` before it."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([_inert(name) for name in columns])
-    writer.writerows([_inert(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _inert(cell: object) -> object:
-    if isinstance(cell, bool):
-        # As in JSON; Python's own word is another.
-        return "true" if cell else "false"
-    if not isinstance(cell, str) or not cell.startswith(FORMULA_STARTS) or PLAIN_NUMBER.fullmatch(cell):
-        return cell
-    return f"'{cell}"
