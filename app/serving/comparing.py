@@ -95,7 +95,7 @@ def _told(found: HeldOut, chosen: HeldOut) -> str:
         how += ", and in the other run's data by the values of all columns that its model uses"
     return (
         f"validation rows of the two runs, without those that the other one was trained on, told {how}{spread}. "
-        "Validation rows may have chosen a run's best epoch"
+        "Validation rows may have chosen a run's best epoch, and its temperature"
     )
 
 

@@ -15,8 +15,8 @@ BLOCK_VALUES = 1 << 20
 MOST_BLOCK_ROWS = 8_192
 
 
-def blocks(predictor: Predictor, columns: Columns, rows: Rows, *, calibrated: bool = True) -> Iterator[Answers]:
-    """Answers to stored rows, in their order, a block at a time.
+def blocks(predictor: Predictor, columns: Columns, rows: Rows | range, *, calibrated: bool = True) -> Iterator[Answers]:
+    """Answers to stored rows, in their order, a block at a time; memory stays flat where they are a range.
 
     The dataset need not be the one that was trained on. Raises `InvalidDataset` where it lacks a column or has it as
     another type, and `InvalidRows` where an answer is not a finite number.
@@ -25,7 +25,8 @@ def blocks(predictor: Predictor, columns: Columns, rows: Rows, *, calibrated: bo
     size = block_rows(predictor, columns)
     offsets = columns.picture_offsets() if predictor.takes_pictures else np.empty(0, np.int64)
     for start in range(0, len(rows), size):
-        part = rows[start : start + size]
+        some = rows[start : start + size]
+        part = np.arange(some.start, some.stop) if isinstance(some, range) else some
         if predictor.takes_pictures:
             question = predictor.of_pictures([columns.picture(int(row), offsets) for row in part])
         else:
@@ -33,7 +34,7 @@ def blocks(predictor: Predictor, columns: Columns, rows: Rows, *, calibrated: bo
         yield predictor.answer(question, calibrated=calibrated)
 
 
-def answered(predictor: Predictor, columns: Columns, rows: Rows) -> NDArray[np.float32]:
+def answered(predictor: Predictor, columns: Columns, rows: Rows | range) -> NDArray[np.float32]:
     """Answers to stored rows, float32 [n, outputs]; n is at least 1. Raises as `blocks` does."""
     return np.concatenate([answers.values for answers in blocks(predictor, columns, rows)])
 

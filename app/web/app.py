@@ -16,7 +16,19 @@ from app.web.observation import Inside, Observation
 from app.web.observing import observed, observing
 from app.web.openapi import document_of
 from app.web.predict import Predictions
-from app.web.routes import datasets, health, keys, metrics, models, networks, releases, run_files, run_resume, runs
+from app.web.routes import (
+    datasets,
+    health,
+    jobs,
+    keys,
+    metrics,
+    models,
+    networks,
+    releases,
+    run_files,
+    run_resume,
+    runs,
+)
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -25,7 +37,9 @@ Upload a dataset, submit a run, follow its events, predict. Every failure is a p
 
 
 ROUTERS: dict[str, tuple[APIRouter, ...]] = {
-    PREFIX: tuple(part.router for part in (datasets, networks, runs, run_resume, run_files, models, releases, keys)),
+    PREFIX: tuple(
+        part.router for part in (datasets, networks, runs, run_resume, run_files, models, releases, jobs, keys)
+    ),
     "": (health.router, metrics.router),
 }
 

@@ -18,7 +18,7 @@ MOVED: Json = {
         "rows": 68,
         "datasets": {DATASET["id"]: 68},
         "on": "validation rows of the two runs, without those that the other one was trained on, told by their place "
-        "in the dataset. Validation rows may have chosen a run's best epoch",
+        "in the dataset. Validation rows may have chosen a run's best epoch, and its temperature",
         "metrics": {
             "accuracy": {"from": 0.8824, "to": 0.9853, "difference": 0.1029},
             "log_loss": {"from": 0.31, "to": 0.09, "difference": -0.22},

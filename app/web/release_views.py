@@ -110,6 +110,7 @@ def moved_view(model: ModelView, previous: int | None, found: Compared | NotComp
 
 
 def comparison_view(found: Compared, before: int, after: int) -> ComparisonView:
+    """The comparison of versions `before` and `after`, as it is answered."""
     result = found.comparison
     pairs = {
         name: {"from": first, "to": second, "difference": second - first}
