@@ -5,7 +5,17 @@ from contextlib import closing
 
 from tests.service import Service
 
-TABLES = ("datasets", "networks", "runs", "jobs", "models", "versions", "aliases", "idempotency_keys")
+TABLES = (
+    "datasets",
+    "networks",
+    "runs",
+    "jobs",
+    "batch_predictions",
+    "models",
+    "versions",
+    "aliases",
+    "idempotency_keys",
+)
 
 
 def rows(service: Service, query: str) -> list[tuple[object, ...]]:

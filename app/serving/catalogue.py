@@ -45,7 +45,7 @@ class Served:
 class Catalogue:
     """Thread-safe. `find` and its like touch no database; `learn` does, and is called off the event loop.
 
-    `gone` is told of each run that another process deleted.
+    `gone` is told of each run that another process deleted, and of each that a model has no more.
     """
 
     def __init__(self, database: Database, gone: Callable[[str], None]) -> None:
@@ -127,11 +127,19 @@ class Catalogue:
         with self._database.read() as session:
             records = models.records(session, names)
         for name in names:
+            before = self._models.get(name)
             if name in records:
                 self._models.keep(name, records[name], begun)
             else:
                 self._models.drop(name)
+            self._forget_deleted(before, records.get(name))
         return records
+
+    def _forget_deleted(self, before: ModelRecord | None, after: ModelRecord | None) -> None:
+        """What a deleted version answered with leaves the memory; its run, asked directly, is read again."""
+        kept = set(after.versions.values()) if after is not None else set()
+        for run_id in set(before.versions.values()) - kept if before is not None else ():
+            self._gone(run_id)
 
     def _forget_gone(self, known: list[tuple[str, str]]) -> None:
         with self._database.read() as session:

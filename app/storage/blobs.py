@@ -43,7 +43,7 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         with disk_failures_told():
-            for name in ("incoming", "datasets", "runs"):
+            for name in ("incoming", "datasets", "runs", "jobs"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
 
     def incoming(self, name: str | None = None) -> Path:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.domain.data.columns import LAYOUT, Columns
 from app.domain.data.schema import DatasetSchema, ReadRequest
 from app.errors import Conflict, Damaged, NotFound
-from app.storage import paging
+from app.storage import job_uses, paging
 from app.storage.blobs import Blobs, StoredFile
 from app.storage.database import now
 from app.storage.identifiers import new_id
@@ -115,9 +115,9 @@ def page(session: Session, project: str, limit: int, cursor: str | None) -> tupl
 def remove(session: Session, project: str, dataset_id: str) -> str | None:
     """Deletes the row; answers the folder to remove once that is committed, if no other dataset shares it.
 
-    Raises `Conflict` while a run needs it.
+    Raises `Conflict` while a run or an unfinished job needs it.
     """
-    # Locked, so that a run which is being submitted on it is counted or refused.
+    # Locked, so that a run or job which is being submitted on it is counted or refused.
     row = get(session, project, dataset_id, lock=True)
     uses = session.scalar(
         select(func.count())
@@ -126,6 +126,8 @@ def remove(session: Session, project: str, dataset_id: str) -> str | None:
     )
     if uses:
         raise Conflict(f"{uses} run(s) need this dataset; delete them first", code="dataset_in_use")
+    if unfinished := job_uses.of_dataset(session, dataset_id):
+        raise Conflict(f"{unfinished} unfinished job(s) need this dataset; cancel them first", code="dataset_in_use")
     session.delete(row)
     session.flush()
     shared = session.scalar(select(func.count()).select_from(DatasetRow).where(DatasetRow.folder == row.folder))

@@ -1,6 +1,6 @@
 """Figures of queue and workers as they stand at one moment, for whoever watches the service."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -30,8 +30,8 @@ class WorkerFigures:
 class Figures:
     """`oldest_seconds`: how long the job has waited that could have been taken first; 0 where none waits.
 
-    `jobs` are queued and running, of every kind; `runs` have every status. `workers` were seen within ten minutes,
-    `workers_seen` of them within half a minute.
+    `jobs` are queued and running, of every kind; `runs` and `batch_predictions` have every status. `workers`
+    were seen within ten minutes, `workers_seen` of them within half a minute.
     """
 
     jobs: dict[str, int]
@@ -40,36 +40,34 @@ class Figures:
     rows_per_second: float
     workers: tuple[WorkerFigures, ...]
     workers_seen: int
+    batch_predictions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
 
 
 def read(session: Session) -> Figures:
-    """Five short statements; none reads more of an ended run than its place in an index."""
-    jobs, ended = _jobs(session), _ended(session)
-    workers = _workers(session)
+    """Four short statements; none reads more of an ended job than its place in an index."""
+    jobs, workers = _jobs(session), _workers(session)
     return Figures(
-        jobs={status: sum(count for (of, _), count in jobs.items() if of == status) for status in UNFINISHED},
-        runs={status: jobs.get((status, "run"), ended.get(status, 0)) for status in STATUSES},
+        jobs={status: sum(of_kind.get(status, 0) for of_kind in jobs.values()) for status in UNFINISHED},
+        runs=_every_status(jobs, "run"),
         oldest_seconds=_oldest_seconds(session),
         rows_per_second=_rows_per_second(session),
         workers=tuple(figures for figures, _ in workers),
         workers_seen=sum(lately for _, lately in workers),
+        batch_predictions=_every_status(jobs, "batch_prediction"),
     )
 
 
-def _jobs(session: Session) -> dict[tuple[str, str], int]:
-    statement = (
-        select(JobRow.status, JobRow.kind, func.count())
-        .where(JobRow.status.in_(UNFINISHED))
-        .group_by(JobRow.status, JobRow.kind)
-    )
-    return {(status, kind): count for status, kind, count in session.execute(statement)}
+def _jobs(session: Session) -> dict[str, dict[str, int]]:
+    """How many there are of each kind and status."""
+    found: dict[str, dict[str, int]] = {}
+    statement = select(JobRow.kind, JobRow.status, func.count()).group_by(JobRow.kind, JobRow.status)
+    for kind, status, count in session.execute(statement):
+        found.setdefault(kind, {})[status] = int(count)
+    return found
 
 
-def _ended(session: Session) -> dict[str, int]:
-    # By the status alone, which an index holds: so far a run is the only kind of job.
-    ended = JobRow.status.in_([status for status in STATUSES if status not in UNFINISHED])
-    statement = select(JobRow.status, func.count()).where(ended).group_by(JobRow.status)
-    return {status: int(count) for status, count in session.execute(statement)}
+def _every_status(jobs: dict[str, dict[str, int]], kind: str) -> dict[str, int]:
+    return {status: jobs.get(kind, {}).get(status, 0) for status in STATUSES}
 
 
 def _oldest_seconds(session: Session) -> float:

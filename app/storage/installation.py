@@ -4,7 +4,7 @@ What a wrong database does not name would be swept; what a wrong folder does not
 mounted, would fail every run. The database has the id in its one row of `installation`, the folder in a file of that
 name. A folder without the file is given it only where that can be no mistake:
 
-- neither holds anything yet: the database has no id and no dataset, the folder no columns and no run; or
+- neither holds anything yet: the database has no id and no dataset, the folder no columns, no run and no job; or
 - every folder of columns that the database's newest datasets name lies there. Their names are random, so this is the
   folder, as after an upgrade or with a backup that lacks the file. What else lies there proves nothing against it: a
   backup of files is younger than its database, and a crash leaves orphans behind.
@@ -122,7 +122,7 @@ def _all_there(blobs: Blobs, folders: Sequence[str]) -> bool:
 
 
 def _is_blank(blobs: Blobs) -> bool:
-    rooms = {"datasets": "columns_", "runs": "run_"}
+    rooms = {"datasets": "columns_", "runs": "run_", "jobs": "job_"}
     return not any(path.name.startswith(kind) for room, kind in rooms.items() for path in children(blobs.root / room))
 
 

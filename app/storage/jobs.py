@@ -21,7 +21,7 @@ from app.storage.tables import JobRow
 LEASE_SECONDS = 30.0
 LONGEST_DELAY_SECONDS = 300.0  # of a lease, and of a job put off
 ENDED = ("succeeded", "failed", "cancelled")
-KINDS = ("run",)  # of work that a worker knows; any other is left to a newer one
+KINDS = ("run", "batch_prediction")  # of work that a worker knows; any other is left to a newer one
 
 
 class LostJob(DropnormError):

@@ -61,12 +61,22 @@ def add_version(session: Session, project: str, name: str, run_id: str) -> int:
 def get(session: Session, project: str, name: str) -> ModelRow:
     row = session.scalar(select(ModelRow).where(ModelRow.project == project, ModelRow.name == name))
     if row is None:
-        raise NotFound("there is no such model", code="model_not_found")
+        raise _unknown()
+    return row
+
+
+def present(session: Session, project: str, name: str) -> ModelRow:
+    """Likewise of a model that has a version: the others are kept for their numbers alone, and are not there."""
+    row = get(session, project, name)
+    if session.scalar(select(VersionRow.version).where(VersionRow.model_id == row.id).limit(1)) is None:
+        raise _unknown()
     return row
 
 
 def page(session: Session, project: str, limit: int, cursor: str | None) -> tuple[Sequence[ModelRow], str | None]:
-    query = select(ModelRow).where(ModelRow.project == project)
+    """Those that have a version."""
+    has_version = select(VersionRow.version).where(VersionRow.model_id == ModelRow.id).exists()
+    query = select(ModelRow).where(ModelRow.project == project, has_version)
     return paging.page(session, query, ModelRow.created_at, ModelRow.id, limit, cursor)
 
 
@@ -122,15 +132,31 @@ def remove_version(session: Session, model: ModelRow, number: int) -> None:
     session.execute(delete(VersionRow).where(VersionRow.model_id == model.id, VersionRow.version == row.version))
 
 
+def remove(session: Session, model: ModelRow) -> None:
+    """Deletes all versions; their runs and files stay. Raises `Conflict` while an alias names any.
+
+    The name is free then, and goes on counting where it was: no number ever means two things.
+    """
+    _lock(session, model)
+    named = aliases(session, model)
+    if named:
+        raise Conflict(f"alias {next(iter(named))} names a version; delete the aliases first", code="model_in_use")
+    gone = session.execute(delete(VersionRow).where(VersionRow.model_id == model.id).returning(VersionRow.version))
+    if not gone.all():
+        raise _unknown()
+
+
 def records(session: Session, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], ModelRecord]:
-    """What serving needs to know of these models (project and name), in one query; those unknown are left out."""
+    """What serving needs to know of these models (project and name), in one query.
+
+    Those that are unknown or have no version are left out.
+    """
     return _records(session, tuple_(ModelRow.project, ModelRow.name).in_(names))
 
 
 def of_project(session: Session, project: str) -> dict[str, ModelRecord]:
     """All models of a project that have a version, by name, in one query."""
-    found = _records(session, ModelRow.project == project)
-    return {name: record for (_, name), record in sorted(found.items()) if record.versions}
+    return {name: record for (_, name), record in sorted(_records(session, ModelRow.project == project).items())}
 
 
 def names(session: Session, project: str, most: int) -> list[str]:
@@ -143,15 +169,14 @@ def names(session: Session, project: str, most: int) -> list[str]:
 def _records(session: Session, chosen: ColumnElement[bool]) -> dict[tuple[str, str], ModelRecord]:
     query = (
         select(ModelRow.project, ModelRow.name, VersionRow.version, VersionRow.run_id, AliasRow.alias)
-        .outerjoin(VersionRow, VersionRow.model_id == ModelRow.id)
+        .join(VersionRow, VersionRow.model_id == ModelRow.id)
         .outerjoin(AliasRow, (AliasRow.model_id == ModelRow.id) & (AliasRow.version == VersionRow.version))
         .where(chosen)
     )
     found: dict[tuple[str, str], ModelRecord] = {}
     for project, name, number, run_id, alias in session.execute(query):
         record = found.setdefault((project, name), ModelRecord({}, {}))
-        if number is not None:
-            record.versions[number] = run_id
+        record.versions[number] = run_id
         if alias is not None:
             record.aliases[alias] = number
     return found
@@ -166,6 +191,10 @@ def artifacts(session: Session, project: str, run_id: str) -> dict[str, StoredFi
     """The published files of a run by name; empty for a run that has none, or of another project."""
     query = select(ArtifactRow).where(ArtifactRow.run_id == run_id, ArtifactRow.project == project)
     return {row.name: StoredFile(row.key, row.bytes, row.sha256) for row in session.scalars(query)}
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such model", code="model_not_found")
 
 
 def _lock(session: Session, model: ModelRow) -> None:

@@ -1,4 +1,4 @@
-"""How much a project may have: unfinished runs, and bytes on the disk.
+"""How much a project may have: unfinished runs and other jobs, and bytes on the disk.
 
 Both are looked at in the transaction that adds to them, while the project is held, so that many who come at once never
 pass a limit together.
@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import QuotaExceeded, StorageFull
+from app.storage.job_tables import BatchPredictionRow
 from app.storage.tables import ArtifactRow, CheckpointRow, DatasetRow, JobRow
 
 
@@ -31,19 +32,18 @@ def hold(session: Session, project: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"dropnorm quota {project}", 0))))
 
 
-def admit_run(session: Session, project: str, quota: Quota) -> None:
-    """Comes first in a transaction that submits a run; holds the project.
+def admit_job(session: Session, project: str, quota: Quota) -> None:
+    """Comes first in a transaction that submits a run or another job; holds the project.
 
-    Raises `QuotaExceeded` where as many runs are queued or running as may be, `StorageFull` where no byte is left.
+    Raises `QuotaExceeded` where as many are queued or running as may be, `StorageFull` where no byte is left.
     """
     hold(session, project)
-    unfinished = select(func.count()).where(
-        JobRow.project == project, JobRow.kind == "run", JobRow.status.in_(("queued", "running"))
-    )
+    unfinished = select(func.count()).where(JobRow.project == project, JobRow.status.in_(("queued", "running")))
     found = session.scalar(unfinished) or 0
     if found >= quota.unfinished_runs:
         raise QuotaExceeded(
-            f"{found} runs are queued or running, and {quota.unfinished_runs} may be; wait until one has ended",
+            f"{found} runs and other jobs are queued or running, and {quota.unfinished_runs} may be; wait until one "
+            "has ended",
             code="too_many_runs",
         )
     check_room(session, project, quota)
@@ -62,13 +62,14 @@ def check_stored(session: Session, project: str, quota: Quota, adding_bytes: int
 
 
 def stored_bytes(session: Session, project: str) -> int:
-    """What a project has on the disk: folders of datasets (a shared one once), artifacts, checkpoints."""
+    """What a project has on the disk: folders of datasets (a shared one once), artifacts, checkpoints, answers."""
     of_project = select(func.max(DatasetRow.stored_bytes).label("bytes")).where(DatasetRow.project == project)
     folders = of_project.group_by(DatasetRow.folder).subquery()
     sums = (
         select(func.sum(folders.c.bytes)),
         select(func.sum(ArtifactRow.bytes)).where(ArtifactRow.project == project),
         select(func.sum(CheckpointRow.bytes)).where(CheckpointRow.project == project),
+        select(func.sum(BatchPredictionRow.bytes)).where(BatchPredictionRow.project == project),
     )
     return sum(int(session.scalar(part) or 0) for part in sums)
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
 from app.errors import Conflict, NotFound
-from app.storage import checkpoints, datasets, events, jobs, models, paging
+from app.storage import checkpoints, datasets, events, job_uses, jobs, models, paging
 from app.storage.database import now
 from app.storage.identifiers import new_id
 from app.storage.tables import ArtifactRow, CheckpointRow, EpochRow, EventRow, JobRow, RunRow, TagRow
@@ -98,6 +98,13 @@ def get(session: Session, project: str, run_id: str, *, lock: bool = False) -> R
     return row
 
 
+def hold(session: Session, project: str, run_id: str) -> None:
+    """Keeps a run from being deleted until the transaction ends. Raises `NotFound` where it is gone already."""
+    query = select(RunRow.id).where(RunRow.id == run_id, RunRow.project == project)
+    if session.scalar(query.with_for_update(read=True, key_share=True)) is None:
+        raise NotFound("there is no such run", code="run_not_found")
+
+
 def of_job(session: Session, job_id: str) -> RunRow:
     return session.scalars(select(RunRow).where(RunRow.job_id == job_id)).one()
 
@@ -136,7 +143,7 @@ def cancel(session: Session, project: str, run_id: str) -> RunRow:
 def remove(session: Session, project: str, run_id: str) -> str:
     """Deletes an ended run and all it recorded; answers the folder to remove once that is committed.
 
-    Raises `Conflict` while it is queued or running, and while a model's version is made of it.
+    Raises `Conflict` while it is queued or running, and while a model's version or an unfinished job needs it.
     """
     run = get(session, project, run_id, lock=True)
     if run.job.status not in jobs.ENDED:
@@ -146,6 +153,8 @@ def remove(session: Session, project: str, run_id: str) -> str:
         raise Conflict(
             f"version {used.version} of model {run.model} is made of it; delete that first", code="run_in_use"
         )
+    if job_uses.of_run(session, run_id):
+        raise Conflict("a batch prediction that has not ended needs it; cancel that first", code="run_in_use")
     for table in (EventRow, EpochRow, ArtifactRow, CheckpointRow):
         session.execute(delete(table).where(table.run_id == run_id))
     session.delete(run)

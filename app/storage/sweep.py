@@ -17,7 +17,7 @@ from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.storage.installation import belong_together
 from app.storage.model_tables import ModelRow
-from app.storage.swept_runs import sweep_runs
+from app.storage.swept_attempts import sweep_attempts
 from app.storage.tables import DatasetRow
 from app.storage.trees import Removed, batches, changed_at, children, failures_told, key_of, remove
 from app.storage.workfolders import nobody_works, unused
@@ -56,7 +56,7 @@ def sweep(database: Database, blobs: Blobs, grace_seconds: float = GRACE_SECONDS
     _sweep_incoming(blobs, before, swept)
     if _anything_kept(database) and _belong_together(database, blobs):
         _sweep_datasets(database, blobs, before, swept)
-        sweep_runs(database, blobs, before, swept)
+        sweep_attempts(database, blobs, before, swept)
     swept.idempotency_keys = _forget(database, idempotency.forget, KEYS_KEPT_SECONDS)
     swept.workers = _forget(database, workers.forget, WORKERS_KEPT_SECONDS)
     return swept

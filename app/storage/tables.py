@@ -33,6 +33,7 @@ class JobRow(Base):
         CheckConstraint("status <> 'failed' OR error_code IS NOT NULL", name="failed_says_why"),
         CheckConstraint("attempt >= 0 AND crashes >= 0 AND max_crashes > 0", name="counters_not_negative"),
         Index(None, "status", "priority", "created_at"),
+        Index(None, "kind", "status"),
     )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     project: Mapped[str] = mapped_column(String(100), index=True)

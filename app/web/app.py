@@ -20,7 +20,19 @@ from app.web.protocols.oip import OpenInference
 from app.web.protocols.probes import Probes
 from app.web.protocols.scoring import Scoring
 from app.web.protocols.tensorflow import TensorFlowServing
-from app.web.routes import datasets, health, keys, metrics, models, networks, run_files, run_resume, runs
+from app.web.routes import (
+    datasets,
+    health,
+    jobs,
+    keys,
+    metrics,
+    models,
+    networks,
+    releases,
+    run_files,
+    run_resume,
+    runs,
+)
 
 PREFIX = "/api/v1"
 DESCRIPTION = """Train a dropout / batch-norm network over HTTP, and predict from it right, every time.
@@ -33,7 +45,9 @@ MLflow at `/invocations`, as the specifications of those say, which stand elsewh
 
 
 ROUTERS: dict[str, tuple[APIRouter, ...]] = {
-    PREFIX: tuple(part.router for part in (datasets, networks, runs, run_resume, run_files, models, keys)),
+    PREFIX: tuple(
+        part.router for part in (datasets, networks, runs, run_resume, run_files, models, releases, jobs, keys)
+    ),
     "": (health.router, metrics.router),
 }
 

@@ -1,12 +1,7 @@
 """What the routes work with: put together once by `app.main`, reached through `app.web.dependencies`."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
-from typing import ParamSpec, TypeVar
 
 from app.serving.catalogue import Catalogue
 from app.serving.keyring import Keyring
@@ -22,18 +17,8 @@ from app.web.gate import Gate
 from app.web.metrics import Metrics
 from app.web.readiness import Readiness
 from app.web.scrape import Scrape
+from app.web.threads import FewThreads, Threads
 from app.web.traffic import Slots
-
-Given = ParamSpec("Given")
-Answer = TypeVar("Answer")
-
-
-class Threads(ThreadPoolExecutor):
-    """Threads that know for which request they work, so that what they log names it."""
-
-    def submit(self, fn: Callable[Given, Answer], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Answer]:
-        work: Callable[[], Answer] = partial(fn, *args, **kwargs)
-        return super().submit(copy_context().run, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +63,4 @@ class Context:
     # Threads of their own, so that neither slow uploads nor large predictions keep everything else waiting.
     reading: Threads = field(default_factory=lambda: Threads(4, "reading"))
     answering: Threads = field(default_factory=lambda: Threads(4, "answering"))
+    judging: FewThreads = field(default_factory=lambda: FewThreads(2, "judging", most=8))

@@ -143,7 +143,6 @@ MODEL: Json = {
     "created_at": "2026-11-22T10:00:03.000Z",
     "versions": [{"version": 1, "run": RUN["id"], "aliases": ["serving"], "created_at": "2026-11-22T10:00:03.000Z"}],
 }
-ALIAS: Json = {"version": 1}
 VERSION: Json = MODEL["versions"][0]
 NETWORK: Json = {
     "id": "net_2c5v8b1n4m7k0j3h6g9f",

@@ -15,6 +15,7 @@ from app.domain.strict import Strict, few_enough
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
 Tags = Annotated[tuple[TagName, ...], Field(strict=False, max_length=20), few_enough(20)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Item = TypeVar("Item")
 
@@ -172,7 +173,10 @@ class ModelView(View):
 
 
 class AliasRequest(Strict):
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """`only_if_not_worse`: the alias stays where it is if the version is shown to be worse than the one it names."""
+
+    version: VersionNumber
+    only_if_not_worse: bool = False
 
 
 class ProblemField(View):

@@ -99,6 +99,7 @@ def _of_database(reading: Reading) -> Iterator[Metric]:
         return
     yield _by_status("dropnorm_jobs", "Jobs that wait or are worked on.", found.jobs)
     yield _by_status("dropnorm_runs", "Runs by status.", found.runs)
+    yield _by_status("dropnorm_batch_predictions", "Batch predictions by status.", found.batch_predictions)
     yield GaugeMetricFamily("dropnorm_queue_oldest_seconds", "Wait of the first in the queue.", found.oldest_seconds)
     yield GaugeMetricFamily(
         "dropnorm_training_rows_per_second", "Rows trained on a second, over all runs.", found.rows_per_second

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from app.domain.data.split import Rows
 from app.domain.data.stored import encode_columns
-from app.domain.data.targets import class_targets, number_targets
+from app.domain.data.targets import class_targets
 from app.domain.inference.calibration import Fit, fit_temperature
-from app.domain.inference.evaluation import evaluate_classes, evaluate_values
 from app.domain.inference.frozen import FrozenNetwork
+from app.domain.inference.judging import judged, truth_of
 from app.domain.inference.reliability import calibration
 from app.domain.plan.preparation import Preparation
 from app.domain.training.build import Network
@@ -66,12 +66,7 @@ class Judge:
 
     def _scores(self, answers: NDArray[np.float32], *, validation: bool) -> Evaluations:
         columns, rows = self._loaded.of(validation=validation), self._rows(validation=validation)
-        if self._target.type == "classes":
-            scores = evaluate_classes(self._target.labels, answers, class_targets(self._target, columns, rows))
-            return {"loss": scores["log_loss"], **scores}
-        values, scale = number_targets(columns, rows), self._target.scale.deviation
-        errors = np.abs(answers[:, 0] - values) / scale
-        return {"loss": _loss(self._order.settings.loss, errors), **evaluate_values(answers[:, 0], values)}
+        return judged(self._target, self._order.settings.loss, answers, truth_of(self._target, columns, rows))
 
     def _answers(self, frozen: FrozenNetwork, *, validation: bool, calibrated: bool = True) -> NDArray[np.float32]:
         chunks = self._features(self._rows(validation=validation), validation=validation)
@@ -93,12 +88,3 @@ class Judge:
 def _spread(rows: Rows, most: int) -> Rows:
     """At most `most` of `rows`, spread evenly over them."""
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)] if len(rows) else rows
-
-
-def _loss(name: str, errors: NDArray[np.float64]) -> float:
-    """The training loss of absolute standardised errors; Huber's with its usual threshold of one."""
-    if name == "mean_absolute_error":
-        return float(errors.mean())
-    if name == "huber":
-        return float(np.where(errors <= 1, errors**2 / 2, errors - 0.5).mean())
-    return float(np.square(errors).mean())

@@ -10,6 +10,7 @@ from app.storage.checkpoints import Checkpoint
 from app.storage.database import Session
 from app.storage.jobs import LONGEST_DELAY_SECONDS, Claim
 from app.worker.channel import Message
+from app.worker.kinds import KINDS
 
 ENDS = ("done", "stopped", "failed")
 RETRIED = ("storage_full", "storage_unavailable")
@@ -30,7 +31,8 @@ class Ledger:
     """
 
     def __init__(self, held: Claim) -> None:
-        self._held = held
+        self._held, self._kind = held, KINDS[held.kind]
+        self._book = self._kind.book
         self.cancel = self.began = self.ended = False
         self.replaced: list[str] = []
         self.outcome = ""
@@ -46,7 +48,7 @@ class Ledger:
         """The trainer has stopped, as it was asked to."""
         self.outcome = "cancelled" if self.cancel else "handed back"
         if self.cancel:
-            records.cancelled(session, self._held)
+            self._book.cancelled(session, self._held)
         else:
             jobs.release(session, self._held)
 
@@ -54,7 +56,7 @@ class Ledger:
         """The run is to be tried again after a while."""
         self.outcome = "cancelled" if self.cancel else "put off"
         if self.cancel:
-            records.cancelled(session, self._held)
+            self._book.cancelled(session, self._held)
         else:
             jobs.release(session, self._held, after_seconds=delay(self._held.attempt))
 
@@ -62,9 +64,9 @@ class Ledger:
         """The run has failed for good."""
         self.outcome = "cancelled" if self.cancel else "failed"
         if self.cancel:
-            records.cancelled(session, self._held)
+            self._book.cancelled(session, self._held)
         else:
-            records.failed(session, self._held, code, message)
+            self._book.failed(session, self._held, code, message)
 
     def renew(self, session: Session) -> None:
         """Renews the lease and learns of a wish to cancel. Comes first in every transaction."""
@@ -79,21 +81,22 @@ class Ledger:
             # Before it came to the run, that is not what ended it.
             self.put_off(session)
         elif not jobs.crashed(session, held, after_seconds=delay(held.crashes)):
-            what = f"the training process was lost {held.max_crashes} times with no checkpoint in between: {how}"
+            kind = self._kind
+            what = f"{kind.process} was lost {held.max_crashes} times{kind.meanwhile}: {how}"
             self.fail(session, "worker_killed", what)
 
     def _take(self, session: Session, message: Message) -> None:
         held = self._held
         match message["kind"]:
             case "started":
-                records.started(session, held, message["environment"])
+                self._book.started(session, held, message["environment"])
                 self.began = True
             case "progress":
-                records.progress(session, held, message["progress"])
+                self._book.progress(session, held, message["progress"])
             case "epoch":
                 records.epoch(session, held, message["report"], message["progress"], message["metrics"])
             case "log":
-                records.log(session, held, message["message"], once=message.get("once", False))
+                self._book.log(session, held, message["message"], once=message.get("once", False))
             case "checkpoint":
                 self._checkpoint(session, message)
             case _:
@@ -111,10 +114,10 @@ class Ledger:
             self.stopped(session)
         elif message["kind"] == "done":
             files = {name: StoredFile(**file) for name, file in message["files"].items()}
-            records.succeeded(session, held, message["result"], files)
+            self._book.succeeded(session, held, message["result"], files)
             self.outcome = "succeeded"
         elif message["code"] in RETRIED:
-            records.log(session, held, f"put off: {message['message']}", once=True)
+            self._book.log(session, held, f"put off: {message['message']}", once=True)
             self.put_off(session)
         else:
             self.fail(session, message["code"], message["message"])

@@ -44,10 +44,12 @@ def load(order: Order, pulse: Callable[[], None]) -> Loaded:
     Raises `Damaged` for a file that is not as recorded, `NotFound` for one gone.
     """
     blobs = Blobs(Path(order.data_dir))
-    return Loaded(_open(blobs, order.data, pulse), _open(blobs, order.validation, pulse) if order.validation else None)
+    other = order.validation
+    return Loaded(open_stored(blobs, order.data, pulse), None if other is None else open_stored(blobs, other, pulse))
 
 
-def _open(blobs: Blobs, stored: StoredColumns, pulse: Callable[[], None]) -> Columns:
+def open_stored(blobs: Blobs, stored: StoredColumns, pulse: Callable[[], None]) -> Columns:
+    """A dataset's columns, mapped into memory once their digests are checked; raises as `load` does."""
     files = [StoredFile(key, int(size), str(digest)) for key, (size, digest) in stored.files.items()]
     for file in files:
         blobs.check(file)

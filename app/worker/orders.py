@@ -1,11 +1,16 @@
-"""What a trainer is told of the run it is to compute: everything, so that it needs no database."""
+"""What a trainer is told of the job it is to compute: everything, so that it needs no database."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, TypeAdapter
 
 from app.domain.data.schema import DatasetSchema, Frozen
 from app.domain.network.spec import NetworkSpec
 from app.domain.plan.settings import TrainingSettings
-from app.storage import checkpoints, datasets, runs
+from app.errors import NotFound
+from app.serving.registry import FROZEN, PREPROCESSING
+from app.storage import batch_predictions, checkpoints, datasets, models, runs
+from app.storage.blobs import StoredFile
 from app.storage.database import Session
 from app.storage.jobs import Claim
 from app.storage.tables import DatasetRow
@@ -33,6 +38,7 @@ class Order(Frozen):
     It goes on from the first of `checkpoints`, newest first, that can be read. `resumed`: it may not do without.
     """
 
+    kind: Literal["run"] = "run"
     data_dir: str
     folder: str
     network: dict[str, Any]
@@ -57,6 +63,41 @@ class Order(Frozen):
         return TrainingSettings.model_validate(self.training)
 
 
+class StoredArtifact(Frozen):
+    """A published file of a run."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+class BatchOrder(Frozen):
+    """One attempt of a batch prediction: the rows of `data`, answered by the files of the run `run_id`.
+
+    The answers go to `folder`, which no other attempt writes to.
+    """
+
+    kind: Literal["batch_prediction"] = "batch_prediction"
+    data_dir: str
+    folder: str
+    run_id: str
+    preprocessing: StoredArtifact
+    frozen: StoredArtifact
+    data: StoredColumns
+    format: Literal["csv", "parquet"]
+    probabilities: bool
+    calibrated: bool
+
+
+AnyOrder = Order | BatchOrder
+_ORDERS: TypeAdapter[AnyOrder] = TypeAdapter(Annotated[AnyOrder, Discriminator("kind")])
+
+
+def read_order(document: object) -> AnyOrder:
+    """The inverse of an order's `model_dump`."""
+    return _ORDERS.validate_python(document)
+
+
 def order_for(session: Session, held: Claim, data_dir: str, checkpoint_seconds: float) -> Order:
     """The order for the run of a claimed job."""
     run = runs.of_job(session, held.job_id)
@@ -76,6 +117,28 @@ def order_for(session: Session, held: Claim, data_dir: str, checkpoint_seconds: 
         resumed=run.resumed_from is not None,
         new_horizon=run.new_horizon,
     )
+
+
+def batch_order_for(session: Session, held: Claim, data_dir: str, checkpoint_seconds: float) -> BatchOrder:
+    """The order for the batch prediction of a claimed job; it has no checkpoints."""
+    wanted = batch_predictions.of_job(session, held.job_id)
+    files = models.artifacts(session, wanted.project, wanted.run_id)
+    return BatchOrder(
+        data_dir=data_dir,
+        folder=f"jobs/{held.job_id}/attempt-{held.attempt}",
+        run_id=wanted.run_id,
+        preprocessing=_artifact(files, PREPROCESSING),
+        frozen=_artifact(files, FROZEN),
+        data=_columns(datasets.get(session, wanted.project, wanted.dataset_id)),
+        format=wanted.format,
+        **wanted.options,
+    )
+
+
+def _artifact(files: dict[str, StoredFile], name: str) -> StoredArtifact:
+    if name not in files:
+        raise NotFound("the run is gone, or has no model", code="run_without_model")
+    return StoredArtifact(key=files[name].key, bytes=files[name].bytes, sha256=files[name].sha256)
 
 
 def _columns(row: DatasetRow) -> StoredColumns:

@@ -19,8 +19,9 @@ from app.storage.installation import Installation
 from app.storage.jobs import LEASE_SECONDS, Claim, LostJob
 from app.tracing import Tracing
 from app.worker.counts import Counts
+from app.worker.kinds import KINDS
 from app.worker.ledger import Ledger
-from app.worker.orders import Order, order_for
+from app.worker.orders import AnyOrder
 from app.worker.process import Trainer
 from app.worker.told import attempt_told
 from app.worker.watch import HEARTBEAT_SECONDS, POLL_SECONDS, Watch
@@ -112,12 +113,13 @@ class Supervisor:
     def _work(self, held: Claim) -> None:
         if held.spent:
             # What kills supervisor and trainer together leaves nobody to count, only leases that ran out.
-            what = f"the worker was lost {held.crashes} times while it trained this run, with no checkpoint in between"
+            kind = KINDS[held.kind]
+            what = f"the worker was lost {held.crashes} times while it {kind.doing}{kind.meanwhile}"
             self._fail(held, "worker_killed", what)
             return
         try:
             with self.database.read() as session:
-                order = order_for(session, held, str(self.blobs.root), self.pace.checkpoint_seconds)
+                order = KINDS[held.kind].order_for(session, held, str(self.blobs.root), self.pace.checkpoint_seconds)
             with attempt_told(self._tracing, order.run_id, held) as told:
                 told["outcome"] = self._attempt(held, order)
         except LostJob as lost:
@@ -134,8 +136,8 @@ class Supervisor:
             self._fail(held, "internal", "the worker failed; the failure is in its log")
             self._drop_trainer()
 
-    def _attempt(self, held: Claim, order: Order) -> str:
-        """Has a trainer compute the run; answers how that ended, in a word."""
+    def _attempt(self, held: Claim, order: AnyOrder) -> str:
+        """Has a trainer compute the job; answers how that ended, in a word."""
         trainer = self._new_or_waiting()
         trainer.order({"kind": "order", "order": order.model_dump(mode="json")})
         return Watch(

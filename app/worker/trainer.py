@@ -1,4 +1,4 @@
-"""The child process that computes: it waits for orders with torch imported, trains, and publishes files.
+"""The child process that computes: it waits for orders with torch imported, trains or answers, and publishes files.
 
 It reports over its standard output; whatever else prints goes to standard error. It knows no database.
 """
@@ -20,9 +20,10 @@ from app.ingest.bounds import die_with
 from app.logs import about_run, configure_from
 from app.storage.disks import failure_of
 from app.worker.attempt import Attempt, Stopped
+from app.worker.batch import BatchAttempt
 from app.worker.channel import Sender
 from app.worker.environment import environment
-from app.worker.orders import Order
+from app.worker.orders import AnyOrder, BatchOrder, read_order
 from app.worker.rehearsal import rehearse
 
 ALLOCATOR_FULL = ("not enough memory", "can't allocate memory")
@@ -54,11 +55,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.stop = threading.Event()
-        self._orders: queue.Queue[Order | None] = queue.Queue()
+        self._orders: queue.Queue[AnyOrder | None] = queue.Queue()
         self._current = self._stopped = ""
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def orders(self) -> Iterator[Order]:
+    def orders(self) -> Iterator[AnyOrder]:
         """Orders as they come, until the supervisor closes its end."""
         while (order := self._orders.get()) is not None:
             self.stop.clear()
@@ -80,7 +81,7 @@ class Desk:
         for line in sys.stdin.buffer:
             message = orjson.loads(line)
             if message["kind"] == "order":
-                self._orders.put(Order.model_validate(message["order"]))
+                self._orders.put(read_order(message["order"]))
                 continue
             self._stopped = message["folder"]
             if self._stopped == self._current:
@@ -89,16 +90,19 @@ class Desk:
         self._orders.put(None)
 
 
-def _serve(order: Order, sender: Sender, stop: threading.Event) -> None:
+def _serve(order: AnyOrder, sender: Sender, stop: threading.Event) -> None:
     setproctitle(f"dropnorm trainer: {order.folder}")
     with about_run(order.run_id):
-        _train(order, sender, stop)
+        _compute(order, sender, stop)
 
 
-def _train(order: Order, sender: Sender, stop: threading.Event) -> None:
+def _compute(order: AnyOrder, sender: Sender, stop: threading.Event) -> None:
     try:
         sender.send({"kind": "started", "environment": environment()})
-        sender.send(Attempt(order, sender, stop).run())
+        if isinstance(order, BatchOrder):
+            sender.send(BatchAttempt(order, sender, stop).run())
+        else:
+            sender.send(Attempt(order, sender, stop).run())
     except Stopped:
         sender.send({"kind": "stopped"})
     except BrokenPipeError:
@@ -106,12 +110,12 @@ def _train(order: Order, sender: Sender, stop: threading.Event) -> None:
     except Exception as error:  # noqa: BLE001 - the last line of defence: the run must end, and the log must say why
         code, message = failure(error)
         if code == "internal":
-            _LOG.exception("the run failed by a fault of the service")
+            _LOG.exception("the job failed by a fault of the service")
         sender.send({"kind": "failed", "code": code, "message": message})
 
 
 def failure(error: Exception) -> tuple[str, str]:
-    """The code and the sentence by which a run tells what ended it."""
+    """The code and the sentence by which a job tells what ended it."""
     if isinstance(error, DropnormError):
         return error.code, error.detail
     disk = failure_of(error) if isinstance(error, OSError) else None

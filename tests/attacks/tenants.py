@@ -7,6 +7,7 @@ import httpx
 
 from tests.keys import holder
 from tests.service import Service, accepted
+from tests.worker.processes import until
 
 Json = dict[str, Any]
 NETWORK: Json = {"layers": [{"type": "dense"}]}
@@ -25,11 +26,11 @@ class Tenant:
 
     def things(self) -> set[str]:
         """The ids that nobody else may see."""
-        return {self.ids[name] for name in ("dataset_id", "network_id", "run_id", "name")}
+        return {self.ids[name] for name in ("dataset_id", "network_id", "run_id", "name", "job_id")}
 
 
 def settled(service: Service, project: str) -> Tenant:
-    """A project with a dataset, a network, a run, and a model that has a version and an alias."""
+    """A project with a dataset, a network, a run, a model that has a version and an alias, and a job."""
     scopes = ("read", "predict", "train")
     tenant = Tenant(project, holder(service, *scopes, project=project), holder(service, "read", project=project))
     rows = [{"x": index + 0.5, "y": index % 2 == 0} for index in range(20)]
@@ -41,7 +42,9 @@ def settled(service: Service, project: str) -> Tenant:
     queued = accepted(tenant.client.post("/api/v1/runs", json=run))["id"]
     ended = ended_run(tenant.client, queued)
     accepted(tenant.client.put(f"/api/v1/models/{name}/aliases/serving", json={"version": 1}))
-    tenant.ids = {"dataset_id": dataset, "network_id": network, "run_id": queued, "name": name}
+    batch = accepted(tenant.client.post(f"/api/v1/models/{name}/batch-predictions", json={"dataset": dataset}))["id"]
+    until(lambda: accepted(tenant.client.get(f"/api/v1/jobs/{batch}"))["status"] == "succeeded", 60)
+    tenant.ids = {"dataset_id": dataset, "network_id": network, "run_id": queued, "name": name, "job_id": batch}
     tenant.ids |= {"number": "1", "alias": "serving", "key_id": "key_unknown"}
     tenant.artifact = ended["result"]["artifacts"][0]["name"]
     return tenant

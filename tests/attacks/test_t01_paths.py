@@ -107,7 +107,7 @@ def climbing(service: Service) -> list[str]:
 
 def attacked(place: Place, honest: Json) -> Iterator[tuple[str, str]]:
     """Each parameter of a place by its name, and the path with `{}` there and what is really there elsewhere."""
-    known = {"run_id": honest["id"], "name": "watched", "number": "1", "alias": "serving"}
+    known = {"run_id": honest["id"], "name": "watched", "number": "1", "alias": "serving", "job_id": "job_unknown"}
     for name in place.parameters:
         yield name, place.filled(**{**known, name: "{}"})
 

@@ -25,6 +25,8 @@ READS = [
     "/api/v1/runs/{run_id}/metrics",
     "/api/v1/runs/{run_id}/events",
     "/api/v1/runs/{run_id}/artifacts/{artifact}",
+    "/api/v1/jobs/{job_id}",
+    "/api/v1/jobs/{job_id}/result",
     "/api/v1/models/{name}",
     "/api/v1/models/{name}/versions/1",
 ]
@@ -37,6 +39,11 @@ CHANGES: list[tuple[str, str, Json | None]] = [
     ("DELETE", "/api/v1/models/{name}/versions/1", None),
     ("DELETE", "/api/v1/models/{name}/aliases/serving", None),
     ("PUT", "/api/v1/models/{name}/aliases/serving", {"version": 1}),
+    ("DELETE", "/api/v1/models/{name}", None),
+    ("DELETE", "/api/v1/jobs/{job_id}", None),
+    ("POST", "/api/v1/jobs/{job_id}/cancel", None),
+    ("POST", "/api/v1/models/{name}/batch-predictions", {"dataset": "ds_unknown"}),
+    ("POST", "/api/v1/models/{name}/evaluate", {"dataset": "ds_unknown"}),
     ("POST", "/api/v1/models/{name}/predict", ROW),
     ("POST", "/api/v1/models/{name}/versions/1/predict", ROW),
     ("POST", "/api/v1/models/{name}/aliases/serving/predict", ROW),
@@ -73,7 +80,7 @@ def test_what_is_another_projects_is_as_if_it_were_not_there(
 
 def test_lists_hold_what_is_ones_own_alone(ours: Tenant, theirs: Tenant) -> None:
     queries = ["", f"dataset={ours.ids['dataset_id']}", f"model={ours.ids['name']}", "tag=x", "status=succeeded"]
-    for kind in ("datasets", "networks", "runs", "models"):
+    for kind in ("datasets", "networks", "runs", "models", "jobs"):
         for query in queries if kind == "runs" else [""]:
             text = theirs.client.get(f"/api/v1/{kind}?limit=200&{query}").text
             assert not {thing for thing in ours.things() if thing in text}
@@ -97,6 +104,13 @@ def test_nothing_is_built_on_what_is_another_projects(ours: Tenant, theirs: Tena
             },
         ):
             expect_problem(theirs.client.post(path, json=wanted), (404, 422))
+
+
+def test_nothing_is_judged_on_what_is_another_projects(ours: Tenant, theirs: Tenant) -> None:
+    for ending, status in (("evaluate", 200), ("batch-predictions", 202)):
+        path = f"/api/v1/models/{theirs.ids['name']}/{ending}"
+        assert theirs.client.post(path, json={"dataset": theirs.ids["dataset_id"]}).status_code == status
+        expect_problem(theirs.client.post(path, json={"dataset": ours.ids["dataset_id"]}), 404, "dataset_not_found")
 
 
 def test_a_key_of_an_answer_given_once_is_of_its_project(ours: Tenant, theirs: Tenant) -> None:

@@ -17,7 +17,7 @@ from tests.stored import rows
 Json = dict[str, Any]
 NETWORK: Json = {"layers": [{"type": "dense"}]}
 TABLES = {"/datasets": "datasets", "/networks": "networks", "/runs": "runs", "/runs/{run_id}/resume": "runs"}
-TABLES |= {"/keys": "keys"}
+TABLES |= {"/keys": "keys", "/models/{name}/batch-predictions": "batch_predictions"}
 ROWS = [{"x": index + 0.5, "y": index % 2 == 0} for index in range(12)]
 ONCE = {"key"}
 """What an answer holds the first time alone: a repetition of what was shown once does not show it again."""
@@ -31,9 +31,14 @@ def bodies(kind: str, penguins_run: Json) -> tuple[str, Json, Json]:
         "/networks": (NETWORK, {"layers": [{"type": "dense", "use_bias": False}]}),
         "/runs": (run, {**run, "model": "anew"}),
         "/runs/{run_id}/resume": ({"epochs": 5, "model": "again"}, {"epochs": 6, "model": "again"}),
+        "/models/{name}/batch-predictions": (
+            {"dataset": penguins_run["dataset"]},
+            {"dataset": penguins_run["dataset"], "format": "parquet"},
+        ),
         "/keys": ({"name": "again", "scopes": ["read"]}, {"name": "anew", "scopes": ["read"]}),
     }
-    return ("/api/v1" + kind.replace("{run_id}", penguins_run["id"]), *found[kind])
+    path = kind.replace("{run_id}", penguins_run["id"]).replace("{name}", penguins_run["model"])
+    return (f"/api/v1{path}", *found[kind])
 
 
 def post(api: httpx.Client, path: str, key: str, body: Json) -> httpx.Response:

@@ -48,7 +48,10 @@ class Filling:
         if path.endswith("/datasets"):
             return {**body, "target": "species", "rows": [_spoiled(row, chance) for row in ROWS]}
         if "/aliases/" in path:
-            return {"version": chance.choice([1, 2, 3])}
+            return {"version": chance.choice([1, 2, 3]), "only_if_not_worse": chance.random() < BODY_SHARE}
+        if path.endswith(("/evaluate", "/batch-predictions")):
+            kept = {name: value for name, value in body.items() if name not in ("version", "alias")}
+            return {**kept, "dataset": self._resources.dataset, "version": chance.choice([1, 2, 3])}
         return body
 
     def _question(self, media_type: str, body: object, chance: Random) -> Body:

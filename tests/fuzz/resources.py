@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from tests.service import Service, accepted
+from tests.worker.processes import until
 
 Json = dict[str, Any]
 MODEL, ALIAS, PICTURES = "flowers", "serving", "shades"
@@ -30,6 +31,7 @@ class Resources:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self.dataset = self.spare_dataset = self.network = self.queued = self.cancelled = self.run = self.key = ""
+        self.queued_job = self.cancelled_job = self.job = ""
         self.artifacts: list[str] = []
         keys = accepted(client.get("/api/v1/keys"))["items"]
         self.own_key = str(keys[0]["id"])
@@ -47,6 +49,9 @@ class Resources:
         result = accepted(self._client.get(f"/api/v1/runs/{self.run}"))["result"]
         self.artifacts = [artifact["name"] for artifact in result["artifacts"]]
 
+        self.job = self._batch()
+        until(lambda: accepted(self._client.get(f"/api/v1/jobs/{self.job}"))["status"] == "succeeded", 60)
+
     def prepare(self) -> None:
         """What needs no worker, and is left alone by none."""
         self.renew_alias()
@@ -54,6 +59,8 @@ class Resources:
         self.renew_queued()
         self.renew_cancelled()
         self.renew_key()
+        self.renew_queued_job()
+        self.renew_cancelled_job()
 
     def renew_alias(self) -> None:
         accepted(self._client.put(f"/api/v1/models/{MODEL}/aliases/{ALIAS}", json={"version": 1}))
@@ -71,6 +78,13 @@ class Resources:
         self.cancelled = self._made("runs", {"dataset": self.dataset, "network": NETWORK, "training": TRAINING})
         accepted(self._client.post(f"/api/v1/runs/{self.cancelled}/cancel"))
 
+    def renew_queued_job(self) -> None:
+        self.queued_job = self._batch()
+
+    def renew_cancelled_job(self) -> None:
+        self.cancelled_job = self._batch()
+        accepted(self._client.post(f"/api/v1/jobs/{self.cancelled_job}/cancel"))
+
     def renew_key(self) -> None:
         self.key = self._made("keys", {"name": "spare", "scopes": ["predict"]})
 
@@ -82,6 +96,8 @@ class Resources:
             ("DELETE", "/api/v1/runs/{run_id}"): self.renew_cancelled,
             ("DELETE", "/api/v1/models/{name}/aliases/{alias}"): self.renew_alias,
             ("DELETE", "/api/v1/keys/{key_id}"): self.renew_key,
+            ("DELETE", "/api/v1/jobs/{job_id}"): self.renew_cancelled_job,
+            ("POST", "/api/v1/jobs/{job_id}/cancel"): self.renew_queued_job,
             ("POST", "/api/v1/runs/{run_id}/cancel"): self.renew_queued,
             ("PUT", "/api/v1/models/{name}/aliases/{alias}"): self.renew_alias,
         }
@@ -92,19 +108,25 @@ class Resources:
     def known(self, method: str, path: str) -> Mapping[str, Sequence[str | int]]:
         """Values that mean something, by the name of a path's parameter."""
         runs = [self.run, self.run, self.cancelled]
+        jobs = [self.job, self.job, self.cancelled_job]
         if path.endswith("/cancel"):
-            runs = [self.queued, self.run]
+            runs, jobs = [self.queued, self.run], [self.queued_job, self.job]
         elif method == "DELETE":
-            runs = [self.cancelled, self.queued, self.run]
+            runs, jobs = [self.cancelled, self.queued, self.run], [self.cancelled_job, self.queued_job]
+        # A model that an alias names is not deleted, so the fuzz keeps its one.
         return {
             "dataset_id": [self.spare_dataset, self.dataset],
             "network_id": [self.network],
             "key_id": [self.key],
             "run_id": runs,
+            "job_id": jobs,
             "name": self.artifacts if "/artifacts/" in path else [MODEL],
             "number": [1, 2],
             "alias": [ALIAS],
         }
+
+    def _batch(self) -> str:
+        return self._made(f"models/{MODEL}/batch-predictions", {"dataset": self.dataset})
 
     def _made(self, kind: str, document: Json) -> str:
         return str(accepted(self._client.post(f"/api/v1/{kind}", json=document))["id"])

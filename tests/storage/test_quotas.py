@@ -26,7 +26,7 @@ def submit(database: Database, dataset: str, quota: Quota, project: str = PROJEC
     """What a POST does; answers the run's id, or the code of its refusal."""
     try:
         with database.write() as session:
-            quotas.admit_run(session, project, quota)
+            quotas.admit_job(session, project, quota)
             return runs.submit(session, project, submission(dataset)).id
     except (QuotaExceeded, StorageFull) as error:
         return error.code
@@ -145,7 +145,7 @@ def test_a_refusal_says_how_much_there_is_and_how_much_may_be(database: Database
     quota = Quota(unfinished_runs=1) if code == "too_many_runs" else Quota(2, stored_bytes=10)
     add_run(database)
     with pytest.raises((QuotaExceeded, StorageFull)) as caught, database.read() as session:
-        quotas.admit_run(session, PROJECT, quota)
+        quotas.admit_job(session, PROJECT, quota)
     assert caught.value.code == code
     assert [word for word in caught.value.detail.replace(",", " ").split() if word.isdigit()] == (
         ["1", "1"] if code == "too_many_runs" else ["16", "10"]

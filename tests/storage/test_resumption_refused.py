@@ -79,7 +79,7 @@ def test_what_is_refused_leaves_no_copy(database: Database, blobs: Blobs) -> Non
         resumption.inherited(blobs, source),
         database.write() as session,
     ):
-        quotas.admit_run(session, PROJECT, none_more)
+        quotas.admit_job(session, PROJECT, none_more)
     tight = Quota(unfinished_runs=5, stored_bytes=50)
     with refused(blobs, StorageFull), resumption.inherited(blobs, source) as state, database.write() as session:
         resumption.record(session, PROJECT, state, wanted(source))

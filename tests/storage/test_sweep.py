@@ -58,7 +58,7 @@ def there(blobs: Blobs) -> set[str]:
     paths = [
         path for path in blobs.root.rglob("*") if not path.is_dir() or path.is_symlink() or not any(path.iterdir())
     ]
-    return {path.relative_to(blobs.root).as_posix() for path in paths} - {"incoming", "datasets", "runs", NAME}
+    return {path.relative_to(blobs.root).as_posix() for path in paths} - {"incoming", "datasets", "runs", "jobs", NAME}
 
 
 def claimed(database: Database, attempts: int = 1) -> tuple[str, Claim]:

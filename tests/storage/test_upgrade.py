@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import Conflict
 from app.storage import migrations
 from app.storage.database import Database
+from app.storage.job_tables import BatchPredictionRow
 from app.storage.revision import is_current
 from app.storage.tables import DatasetRow, EventRow, JobRow, RunRow
 from tests.storage.servers import Databases
@@ -161,6 +162,18 @@ def test_references_are_enforced_on_the_same_database_after_each_way(old: Databa
             session.execute(delete(JobRow).where(JobRow.id == "job_running"))
         with old.read() as session:
             assert session.scalar(select(JobRow.status).where(JobRow.id == "job_running")) == "running"
+
+
+def test_on_the_way_down_a_batch_prediction_takes_its_job_along(old: Database) -> None:
+    before = everything(old)
+    migrations.upgrade(old)
+    with old.write() as session:
+        session.add(JobRow(**{**JOB, "id": "job_batch", "kind": "batch_prediction", "status": "queued"}))
+        session.flush()
+        asked = {"model": "palmer", "version": 4, "run_id": "run_succeeded", "dataset_id": "ds_a", "format": "csv"}
+        session.add(BatchPredictionRow(**OF_PROJECT, **asked, job_id="job_batch", options={}, created_at=1.0))
+    migrations.downgrade(old, "0001")
+    assert everything(old) == before
 
 
 @pytest.mark.parametrize("check", NONSENSE)

@@ -8,7 +8,9 @@ import pytest
 
 from app.domain.network.spec import NetworkSpec
 from app.web.intake import RowsBody
+from app.web.job_views import BatchRequest
 from app.web.predict_options import Options
+from app.web.release_views import EvaluateRequest
 from app.web.schemas import AliasRequest, RunRequest
 from tests.answers import expect_problem, pointers
 from tests.service import Service
@@ -27,6 +29,8 @@ PLACES = {
     "run check": ("POST", "/api/v1/runs/check"),
     "rows": ("POST", "/api/v1/datasets"),
     "alias": ("PUT", "/api/v1/models/palmer/aliases/tested"),
+    "batch": ("POST", "/api/v1/models/palmer/batch-predictions"),
+    "evaluate": ("POST", "/api/v1/models/palmer/evaluate"),
     "predict": ("POST", "/api/v1/models/palmer/predict"),
 }
 BODIES: dict[str, Json] = {
@@ -36,12 +40,16 @@ BODIES: dict[str, Json] = {
     "run check": RUN,
     "rows": ROWS,
     "alias": {"version": 1},
+    "batch": {"dataset": "ds_unknown"},
+    "evaluate": {"dataset": "ds_unknown"},
     "predict": {"instances": penguin_rows()[:1]},
 }
 CASES = [
     *((name, field) for name in ("network", "network check") for field in fields(NetworkSpec, NETWORK, name)),
     *((name, field) for name in ("run", "run check") for field in fields(RunRequest, RUN, name)),
     *(("rows", field) for field in fields(RowsBody, ROWS, "rows")),
+    *(("batch", field) for field in fields(BatchRequest, {"dataset": "ds_unknown"}, "batch")),
+    *(("evaluate", field) for field in fields(EvaluateRequest, {"dataset": "ds_unknown"}, "evaluate")),
     *(("alias", field) for field in fields(AliasRequest, {"version": 1}, "alias")),
     *(
         ("predict", field.within({**BODIES["predict"], "options": {}}, ("options",)))

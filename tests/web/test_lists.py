@@ -88,7 +88,7 @@ def test_the_other_lists_are_walked_the_same_way(
     assert moments == sorted(moments, reverse=True)
 
 
-@pytest.mark.parametrize("name", ["datasets", "networks", "models", "runs"])
+@pytest.mark.parametrize("name", ["datasets", "networks", "models", "runs", "jobs"])
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -128,7 +128,7 @@ def test_a_filter_that_cannot_be_is_refused(api: httpx.Client, query: str) -> No
 
 
 def test_a_list_answers_strict_json(api: httpx.Client, many: list[str]) -> None:
-    for name in ("datasets", "networks", "models", "runs"):
+    for name in ("datasets", "networks", "models", "runs", "jobs"):
         page = strict_json(api.get(f"/api/v1/{name}?limit=200"))
         assert page.keys() == {"items", "next"}
         assert len(page["items"]) >= (len(many) if name == "runs" else 0)

@@ -136,7 +136,10 @@ def test_what_is_answered_fits_the_schemas(
 ) -> None:
     network = accepted(api.post("/api/v1/networks", json={"layers": [{"type": "dense"}]}))
     key = accepted(api.post("/api/v1/keys", json={"name": "of a test", "scopes": ["read"]}))
+    path = f"/api/v1/models/{penguins_run['model']}/batch-predictions"
+    job = accepted(api.post(path, json={"dataset": penguins["id"]}))
     names = {
+        "job_id": job["id"],
         "key_id": key["id"],
         "dataset_id": penguins["id"],
         "run_id": penguins_run["id"],

@@ -49,6 +49,13 @@ def test_a_deleted_run_answers_in_no_process_for_long(pair: Service, clients: li
     until(lambda: statuses(clients, f"runs/{run}") == {404}, 5)
 
 
+def test_a_deleted_model_answers_in_no_process_for_long(pair: Service, clients: list[httpx.Client]) -> None:
+    trained(pair, "ended")
+    assert statuses(clients, "models/ended") == {200}
+    assert pair.client.delete("/api/v1/models/ended").status_code == 204
+    until(lambda: statuses(clients, "models/ended") == {404}, 1)
+
+
 def test_a_deleted_version_answers_in_no_process_for_long(pair: Service, clients: list[httpx.Client]) -> None:
     trained(pair, "shrunk")
     assert statuses(clients, "models/shrunk") == {200}

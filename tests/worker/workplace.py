@@ -106,6 +106,14 @@ class Workplace:
         with self.database.write() as session:
             runs.cancel(session, PROJECT, run_id)
 
+    def cancel_job(self, job_id: str) -> None:
+        """Ends a batch prediction that some attempt of this process holds."""
+        with self.database.write() as session:
+            session.execute(
+                text("UPDATE jobs SET status = 'cancelled', lease_until = NULL, finished_at = 1 WHERE id = :id"),
+                {"id": job_id},
+            )
+
     def expire(self, run_id: str) -> None:
         """Lets the lease of a run be over."""
         with self.database.write() as session:

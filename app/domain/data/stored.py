@@ -39,7 +39,7 @@ def _encoded(preprocessing: Preprocessing, columns: Columns, rows: Rows) -> NDAr
 def stored_rows(preprocessing: Preprocessing, columns: Columns, rows: Rows) -> RawRows:
     """Stored rows of a table as raw rows. Raises `InvalidDataset` as `encode_columns` does."""
     check_columns(preprocessing, columns.schema)
-    by_name = {column.name: column for column in columns.schema.features}
+    by_name = {column.name: column for column in _readable(columns.schema)}
     places = [by_name[feature.name].place for feature in preprocessing.scaled]
     codes = np.empty((len(rows), len(preprocessing.categorical)), dtype=np.int32)
     unseen: UnseenCounts = {}
@@ -59,7 +59,7 @@ def check_columns(preprocessing: Preprocessing, schema: DatasetSchema) -> None:
         raise InvalidDataset(
             f"the model was trained on {expected}; this dataset is of kind {schema.kind}", code="kind_mismatch"
         )
-    types = {column.name: str(column.type) for column in schema.features}
+    types = {column.name: str(column.type) for column in _readable(schema)}
     errors = tuple(
         FieldError(pointer("columns", feature.name), f"must be there, as {feature.type}", types.get(feature.name))
         for feature in preprocessing.features
@@ -72,6 +72,11 @@ def check_columns(preprocessing: Preprocessing, schema: DatasetSchema) -> None:
             code="columns_mismatch",
             errors=errors[:20],
         )
+
+
+def _readable(schema: DatasetSchema) -> tuple[Column, ...]:
+    """A dataset's columns, its target too: in data without the model's own target, any column was taken for it."""
+    return (*schema.features, schema.target)
 
 
 def _lookup(feature: CategoricalFeature, column: Column) -> NDArray[np.int32]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.data.columns import Columns
-from app.domain.data.preprocessing import ClassTarget, NumberTarget
+from app.domain.data.preprocessing import ClassTarget, NumberTarget, Target
 from app.domain.data.split import Rows
 from app.domain.task import Task
 from app.errors import FieldError, InvalidDataset, shown
@@ -14,6 +14,21 @@ def target_column(columns: Columns) -> NDArray[np.int32] | NDArray[np.float64]:
     """The dataset's own target, [rows]: class codes int32, or numbers float64."""
     place = columns.schema.target.place
     return columns.codes[:, place] if columns.schema.task is Task.CLASSIFICATION else columns.numbers[:, place]
+
+
+def check_target(target: Target, columns: Columns) -> None:
+    """Raises `InvalidDataset` unless the dataset has the model's target: its name, its task, and no unknown class."""
+    given = columns.schema.target.name
+    if given != target.name:
+        raise InvalidDataset(
+            f"this dataset's target is {shown(given)!r}; the run trains on {shown(target.name)!r}",
+            code="target_mismatch",
+            errors=(FieldError("/target", f"must be {shown(target.name)}", shown(given)),),
+        )
+    if target.type == "classes":
+        class_targets(target, columns, np.arange(0))
+    else:
+        number_targets(columns, np.arange(0))
 
 
 def class_targets(target: ClassTarget, columns: Columns, rows: Rows) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from app.domain.data.features import fit
 from app.domain.data.preprocessing import Preprocessing
 from app.domain.data.split import Rows, split
 from app.domain.data.stored import check_columns
-from app.domain.data.targets import class_targets, number_targets, target_column
+from app.domain.data.targets import check_target, target_column
 from app.domain.network.layers import Parameters
 from app.domain.network.shapes import check_output, summarize
 from app.domain.network.spec import NetworkSpec
@@ -21,7 +21,7 @@ from app.domain.plan.compatibility import check_monitor, check_settings
 from app.domain.plan.inputs import input_shape_for
 from app.domain.plan.settings import TrainingSettings
 from app.domain.task import Task
-from app.errors import FieldError, InvalidDataset, InvalidSettings
+from app.errors import FieldError, InvalidSettings
 
 DEFAULT_FRACTION = 0.2
 
@@ -60,7 +60,7 @@ def prepare(
     `settings.seed` must be given. Raises `InvalidNetwork`, `InvalidSettings` or `InvalidDataset` for whatever would
     keep the run from training, so that it is refused before anything runs.
     """
-    training_rows, validation_rows = _rows(columns, settings, validation)
+    training_rows, validation_rows = divided(columns, settings, validation)
     picture_shape = None
     if columns.schema.has_pictures:
         picture_shape = input_shape_for(spec, columns.schema, columns.shapes)
@@ -79,7 +79,11 @@ def prepare(
     return Preparation(resolved, preprocessing, training_rows, validation_rows, batches, counts)
 
 
-def _rows(columns: Columns, settings: TrainingSettings, validation: Columns | None) -> tuple[Rows, Rows]:
+def divided(columns: Columns, settings: TrainingSettings, validation: Columns | None) -> tuple[Rows, Rows]:
+    """The rows of `columns` to train on, and those to validate on: its own, or all of `validation`.
+
+    They follow from the dataset and the settings alone, so they are found again whenever they are asked for.
+    """
     if validation is not None:
         return np.arange(columns.schema.rows), np.arange(validation.schema.rows)
     assert settings.seed is not None, "a seed is drawn when a run is submitted"
@@ -97,14 +101,4 @@ def _rows(columns: Columns, settings: TrainingSettings, validation: Columns | No
 
 def _check_other(preprocessing: Preprocessing, validation: Columns) -> None:
     check_columns(preprocessing, validation.schema)
-    expected, given = preprocessing.target.name, validation.schema.target.name
-    if given != expected:
-        raise InvalidDataset(
-            f"the validation dataset's target is {given!r}; the run trains on {expected!r}",
-            code="target_mismatch",
-            errors=(FieldError("/target", f"must be {expected}", given),),
-        )
-    if preprocessing.target.type == "classes":
-        class_targets(preprocessing.target, validation, np.arange(0))
-    else:
-        number_targets(validation, np.arange(0))
+    check_target(preprocessing.target, validation)

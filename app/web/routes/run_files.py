@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
@@ -11,10 +11,10 @@ from orjson import dumps
 
 from app.errors import FieldError, Invalid, NotFound
 from app.storage import events, models, runs
-from app.storage.blobs import CHUNK_BYTES, Blobs, StoredFile
 from app.storage.tables import EventRow
 from app.web.context import Context
 from app.web.dependencies import Parts, Project, Reading
+from app.web.downloads import download
 from app.web.examples import EVENTS
 from app.web.moments import moment
 from app.web.problems import problems
@@ -65,14 +65,8 @@ def get_artifact(run_id: str, name: str, session: Reading, parts: Parts, project
     file = models.artifacts(session, project, run_id).get(name)
     if file is None:
         raise NotFound("the run has no such file", code="artifact_not_found")
-    parts.blobs.check(file)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "ETag": f'"{file.sha256}"',
-        "Content-Length": str(file.bytes),
-    }
     suffix = os.path.splitext(name)[1]
-    return StreamingResponse(_content(parts.blobs, file), headers=headers, media_type=MEDIA_TYPES.get(suffix, ANY_FILE))
+    return download(parts.blobs, file, name, MEDIA_TYPES.get(suffix, ANY_FILE))
 
 
 def _state(parts: Context, project: str, run_id: str, after: int) -> tuple[str, bool]:
@@ -98,12 +92,6 @@ async def _stream(
 def _event(row: EventRow) -> bytes:
     data = dumps({**row.data, "at": moment(row.at)})
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (row.seq, row.kind.encode(), data)
-
-
-def _content(blobs: Blobs, file: StoredFile) -> Iterator[bytes]:
-    with blobs.open(file.key) as descriptor:
-        while chunk := os.read(descriptor, CHUNK_BYTES):
-            yield chunk
 
 
 def _number(last: str | None) -> int:

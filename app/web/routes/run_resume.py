@@ -59,7 +59,7 @@ def resume_run(
         check_epochs(wanted, state)
 
         def make() -> Answer:
-            quotas.admit_run(session, project, parts.limits.quota)
+            quotas.admit_job(session, project, parts.limits.quota)
             horizon = "schedule" in wanted.changes()
             row = resumption.record(session, project, state, checked.submission, new_horizon=horizon)
             quotas.check_stored(session, project, parts.limits.quota)
@@ -77,5 +77,5 @@ def _check_room(parts: Context, project: str, key: str | None, source: Source) -
     """
     with parts.database.read() as session:
         if key is None or not idempotency.known(session, project, key):
-            quotas.admit_run(session, project, parts.limits.quota)
+            quotas.admit_job(session, project, parts.limits.quota)
             quotas.check_stored(session, project, parts.limits.quota, source.least_bytes)

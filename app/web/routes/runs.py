@@ -69,7 +69,7 @@ def submit_run(
     checked = plan(parts.blobs, asked, wanted)
 
     def make() -> Answer:
-        quotas.admit_run(session, project, parts.limits.quota)
+        quotas.admit_job(session, project, parts.limits.quota)
         row = runs.submit(session, project, checked.submission)
         return created(202, f"/api/v1/runs/{row.id}", run_view(row))
 

@@ -1,4 +1,7 @@
-"""What the sweep takes of runs: folders of runs that are gone, and what attempts left behind that are over."""
+"""What the sweep takes of jobs: folders of runs and others that are gone, and what attempts left behind that are over.
+
+Each has a folder of its own, with one below it for each of its attempts.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +13,7 @@ from sqlalchemy import select
 from app.storage import jobs
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.job_tables import BatchPredictionRow
 from app.storage.tables import ArtifactRow, CheckpointRow, JobRow, RunRow
 from app.storage.trees import (
     Removed,
@@ -30,7 +34,7 @@ INHERITED = "inherited"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The status of a run's job, and its latest attempt."""
+    """The status of a job, and its latest attempt."""
 
     status: str
     attempt: int
@@ -49,36 +53,37 @@ class State:
         return number < self.attempt or (number == self.attempt and self.status != "running")
 
 
-def sweep_runs(database: Database, blobs: Blobs, before: float, removed: Removed) -> None:
-    """Sweeps `runs/`.
+def sweep_attempts(database: Database, blobs: Blobs, before: float, removed: Removed) -> None:
+    """Sweeps `runs/` and `jobs/`.
 
-    Folders of unknown runs, and what a run inherits, stay where they changed after `before`, in seconds since 1970.
+    Folders of what is unknown, and what a run inherits, stay where they changed after `before`, in seconds since 1970.
     """
-    for batch in batches(_folders(blobs)):
-        # Folders first, rows second: a run that is submitted meanwhile is not among them.
-        states, named = _rows(database, [folder.name for folder in batch])
-        for folder in batch:
-            with failures_told(blobs.root, folder):
-                state = states.get(folder.name)
-                if state is None:
-                    _sweep_unknown(folder, before, removed)
-                else:
-                    unnamed = [file for file in files_under(folder) if key_of(blobs.root, file) not in named]
-                    _sweep_known(folder, unnamed, state, before, removed)
+    for room, prefix, rows in (("runs", "run_", _runs), ("jobs", "job_", _jobs)):
+        for batch in batches(_folders(blobs, room, prefix)):
+            # Folders first, rows second: a run that is submitted meanwhile is not among them.
+            states, named = rows(database, [folder.name for folder in batch])
+            for folder in batch:
+                with failures_told(blobs.root, folder):
+                    state = states.get(folder.name)
+                    if state is None:
+                        _sweep_unknown(folder, before, removed)
+                    else:
+                        unnamed = [file for file in files_under(folder) if key_of(blobs.root, file) not in named]
+                        _sweep_known(folder, unnamed, state, before, removed)
 
 
-def _folders(blobs: Blobs) -> list[Path]:
-    """The folders of runs but those for which somebody is about to write the run's row."""
+def _folders(blobs: Blobs, room: str, prefix: str) -> list[Path]:
+    """The folders in a room but those for which somebody is about to write the row."""
     found: list[Path] = []
-    for path in children(blobs.root / "runs"):
-        if path.name.startswith("run_"):
+    for path in children(blobs.root / room):
+        if path.name.startswith(prefix):
             with failures_told(blobs.root, path):
                 if nobody_works(blobs, path.name):
                     found.append(path)
     return found
 
 
-def _rows(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, State], set[str]]:
+def _runs(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, State], set[str]]:
     """The state of each run that there is, and the keys of all files that these runs name."""
     with database.read() as session:
         # States first, names second. An attempt that is over when its state is read never holds its job again, and what
@@ -90,6 +95,16 @@ def _rows(database: Database, run_ids: Sequence[str]) -> tuple[Mapping[str, Stat
         artifacts = session.scalars(select(ArtifactRow.key).where(ArtifactRow.run_id.in_(run_ids))).all()
         checkpoints = session.scalars(select(CheckpointRow.key).where(CheckpointRow.run_id.in_(run_ids))).all()
     return states, {*artifacts, *checkpoints}
+
+
+def _jobs(database: Database, job_ids: Sequence[str]) -> tuple[Mapping[str, State], set[str]]:
+    """Likewise of jobs that are no runs."""
+    with database.read() as session:
+        # In the same order, for the same reason.
+        query = select(JobRow.id, JobRow.status, JobRow.attempt).where(JobRow.id.in_(job_ids), JobRow.kind != "run")
+        states = {row[0]: State(row[1], row[2]) for row in session.execute(query)}
+        files = select(BatchPredictionRow.key).where(BatchPredictionRow.job_id.in_(job_ids))
+        return states, {key for key in session.scalars(files) if key is not None}
 
 
 def _sweep_unknown(folder: Path, before: float, removed: Removed) -> None:
