@@ -14,10 +14,10 @@ from orjson import dumps
 
 from app.errors import DropnormError, NotFound
 from app.serving.readings import Readings
-from app.storage import models, runs
+from app.storage import model_records, models, runs
 from app.storage.blobs import StoredFile
 from app.storage.database import Database
-from app.storage.models import ModelRecord
+from app.storage.model_records import ModelRecord
 
 POLL_SECONDS = 0.5
 SERVING = "serving"
@@ -125,7 +125,7 @@ class Catalogue:
     def _read(self, names: list[tuple[str, str]]) -> dict[tuple[str, str], ModelRecord]:
         begun = self._models.begin()
         with self._database.read() as session:
-            records = models.records(session, names)
+            records = model_records.records(session, names)
         for name in names:
             before = self._models.get(name)
             if name in records:

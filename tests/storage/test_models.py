@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import Conflict, NotFound
-from app.storage import models
+from app.storage import model_records, models
 from app.storage.database import Database
 from tests.storage.rows import PROJECT, add_run, at_once
 
@@ -54,7 +54,7 @@ def test_an_alias_is_made_moved_and_removed(database: Database) -> None:
     with database.write() as session:
         model = models.get(session, PROJECT, "penguins")
         assert models.set_alias(session, model, "serving", 2) == 1
-        assert models.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].aliases == {"serving": 2}
+        assert model_records.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].aliases == {"serving": 2}
     with database.write() as session:
         model = models.get(session, PROJECT, "penguins")
         models.remove_alias(session, model, "serving")
@@ -82,7 +82,7 @@ def test_one_alias_set_eight_times_at_once_is_set(database: Database) -> None:
 
     at_once(8, work)
     with database.read() as session:
-        assert models.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].aliases == {"serving": 1}
+        assert model_records.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].aliases == {"serving": 1}
 
 
 def test_of_naming_a_version_and_deleting_it_one_is_refused(database: Database) -> None:
@@ -113,11 +113,11 @@ def test_a_projects_models_are_told_by_name_but_those_without_a_version(database
         models.remove_version(session, models.get(session, PROJECT, "gone"), 1)
         models.set_alias(session, models.get(session, PROJECT, "a"), "serving", 1)
     with database.read() as session:
-        found = models.of_project(session, PROJECT)
+        found = model_records.of_project(session, PROJECT)
         assert list(found) == ["a", "b"]
         assert found["a"].versions == {1: run_id, 2: run_id}
         assert found["a"].aliases == {"serving": 1}
-        assert models.names(session, PROJECT, 10) == ["a", "b"]
-        assert models.names(session, PROJECT, 1) == ["a"]
-        assert models.names(session, "another", 10) == ["c"]
-        assert models.names(session, "nobodys", 10) == []
+        assert model_records.names(session, PROJECT, 10) == ["a", "b"]
+        assert model_records.names(session, PROJECT, 1) == ["a"]
+        assert model_records.names(session, "another", 10) == ["c"]
+        assert model_records.names(session, "nobodys", 10) == []

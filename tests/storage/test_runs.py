@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from app.errors import Conflict, NotFound
-from app.storage import datasets, events, jobs, models, records, runs
+from app.storage import datasets, events, jobs, model_records, models, records, runs
 from app.storage.base import Base
 from app.storage.blobs import StoredFile
 from app.storage.database import Database
@@ -126,7 +126,7 @@ def test_a_success_publishes_files_version_and_result_together(database: Databas
     with database.read() as session:
         assert models.artifacts(session, PROJECT, run_id) == FILES
         assert models.artifacts(session, "another", run_id) == {}
-        assert models.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].versions == {1: run_id}
+        assert model_records.records(session, [(PROJECT, "penguins")])[PROJECT, "penguins"].versions == {1: run_id}
 
 
 def test_a_success_that_cannot_be_recorded_whole_is_not_recorded_at_all(database: Database) -> None:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from time import monotonic
 
 from app.errors import Malformed, NotFound
-from app.storage import models
+from app.storage import model_records
 from app.web.context import Context
 
 TARGET = b"x-amzn-sagemaker-target-model"
@@ -54,4 +54,4 @@ class Choice:
 
     def _read(self, project: str) -> list[str]:
         with self._context.database.read() as session:
-            return models.names(session, project, MOST_NAMED)
+            return model_records.names(session, project, MOST_NAMED)

@@ -5,8 +5,8 @@ from functools import partial
 
 from app.errors import NotFound
 from app.serving.catalogue import Served
-from app.storage import models
-from app.storage.models import ModelRecord
+from app.storage import model_records
+from app.storage.model_records import ModelRecord
 from app.web.context import Context
 
 
@@ -33,6 +33,6 @@ async def records_of(context: Context, project: str) -> dict[str, ModelRecord]:
 
     def read() -> dict[str, ModelRecord]:
         with context.database.read() as session:
-            return models.of_project(session, project)
+            return model_records.of_project(session, project)
 
     return await asyncio.to_thread(read)

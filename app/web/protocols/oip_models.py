@@ -4,7 +4,7 @@ from starlette.types import Receive, Scope
 
 from app.serving.catalogue import Served
 from app.serving.predictor import Predictor
-from app.storage.models import ModelRecord
+from app.storage.model_records import ModelRecord
 from app.web.desk import Desk
 from app.web.protocols.endpoints import names_of, project_of, version_of
 from app.web.protocols.named import record_of, served_by
