@@ -21,7 +21,8 @@ def main() -> None:
     order = Order.model_validate_json(given.readline())
     bounds = order.bounds
     bind(Limits(memory_bytes=bounds.memory_bytes, output_bytes=bounds.output_bytes), order.parent)
-    resource.setrlimit(resource.RLIMIT_CPU, (bounds.seconds, bounds.seconds))
+    # The signal of the first bound says which one it was; that of the second would not.
+    resource.setrlimit(resource.RLIMIT_CPU, (bounds.seconds, bounds.seconds + 1))
     failure = failed(order, given, said)
     if failure is not None:
         _tell(said, Progress(failure=Failure.of(failure)))

@@ -1,5 +1,7 @@
 """A model of a table with a column of every type, made without training, and tables as strangers write them."""
 
+import math
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -30,7 +32,8 @@ def model(preprocessing: Preprocessing = FITTED) -> tuple[bytes, bytes]:
     """The files of a model whose network is one dense layer: `preprocessing.json` and `frozen.onnx`."""
     target = preprocessing.target
     outputs = len(target.labels) if target.type == "classes" else 1
-    weights = np.random.default_rng(5).normal(size=(preprocessing.width, outputs)).astype(np.float32)
+    inputs = math.prod(preprocessing.input_shape)
+    weights = np.random.default_rng(5).normal(size=(inputs, outputs)).astype(np.float32)
     nodes = [helper.make_node("MatMul", ["input", "weights"], ["sums" if outputs > 1 else "value"])]
     if outputs > 1:
         nodes.append(helper.make_node("Softmax", ["sums"], ["probabilities"]))
@@ -38,7 +41,7 @@ def model(preprocessing: Preprocessing = FITTED) -> tuple[bytes, bytes]:
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", preprocessing.width])],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", inputs])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", outputs])],
         [numpy_helper.from_array(weights, "weights")],
     )

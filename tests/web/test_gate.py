@@ -111,3 +111,21 @@ def test_few_may_wait_however_long_and_many_while_they_are_quick() -> None:
     slow.leave()
     assert not slow.is_full
     assert refused == []
+
+
+def test_a_table_that_takes_long_teaches_the_gate_nothing() -> None:
+    gate = Gate(0.05, lambda: None)
+    gate.enter()
+    gate.step_aside("table")
+    assert gate.waiting == 0
+    for _ in range(LEAST):
+        gate.enter()
+    gate.leave("table")
+    assert gate.waiting == LEAST
+    assert not gate.is_full
+
+
+def test_what_never_entered_does_not_step_aside() -> None:
+    gate = Gate(0.05, lambda: None)
+    gate.step_aside("table")
+    assert gate.waiting == 0

@@ -1,6 +1,7 @@
 """Tables of any length: answered while they come, cut off where they are not good, and nothing left of it."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterator
 
 import psutil
@@ -10,7 +11,8 @@ from starlette.types import Message, Receive
 
 from app.assembly import context_of
 from app.bulk.order import Form, Source
-from app.errors import DropnormError, InvalidRows, Unavailable
+from app.domain.data.preprocessing import PictureInput
+from app.errors import DropnormError, InvalidRows, TooLarge, Unavailable
 from app.serving.catalogue import Served
 from app.serving.csv_answers import CsvAnswers
 from app.serving.predictor import Predictor, Question
@@ -21,12 +23,13 @@ from app.web.context import Context
 from app.web.desk import Desk
 from app.web.predict_options import Options
 from app.web.predict_stream import stream
-from tests.bulk.tables import model
+from tests.bulk.tables import FITTED, model
 
 MEGABYTE = 1 << 20
 HEADER = b"bill_length_mm,tagged,island,seen,year\n"
 ROW = b"39.25,true,Biscoe,2024-01-31,2007\n"
 ROWS_A_MEGABYTE = MEGABYTE // len(ROW)
+ANY_NUMBER = {"prediction_rows": 1 << 40, "prediction_values": 1 << 40, "prediction_cells": 1 << 40}
 
 
 def answering_processes() -> list[psutil.Process]:
@@ -38,7 +41,7 @@ class Asked:
 
     def __init__(self, context: Context, served: Served, predictor: Predictor) -> None:
         self.context, self._predictor = context, predictor
-        self._table = Table(served, predictor, Source.CSV, Form.CSV, Options())
+        self.table = Table(served, predictor, Source.CSV, Form.CSV, Options())
         self.sent: list[Message] = []
         self.read = asyncio.Event()
         self.read.set()
@@ -49,7 +52,7 @@ class Asked:
     async def of(self, receive: Receive) -> BaseException | None:
         """How it failed, if it did."""
         try:
-            await stream(Desk(self.context), self._table, {"type": "http"}, receive, self._send)
+            await stream(Desk(self.context), self.table, {"type": "http"}, receive, self._send)
         except (DropnormError, ClientDisconnect, asyncio.CancelledError) as error:
             return error
         finally:
@@ -226,3 +229,55 @@ def test_no_more_at_once_than_may_be(asked: Asked) -> None:
     first, second = asyncio.run(both())
     assert isinstance(first, Unavailable)
     assert second is None
+
+
+@pytest.mark.parametrize(
+    ("form", "limits", "output_bytes", "words"),
+    [
+        (Form.CSV, {"stream_seconds": 1}, 1 << 30, "more than 1 seconds of computing"),
+        (Form.VALUES, {"ingest_memory_bytes": 256 * MEGABYTE, **ANY_NUMBER}, 1 << 30, "more than 256 MB of memory"),
+        (Form.CSV, {}, 50_000, "more room than they may"),
+    ],
+)
+def test_a_process_has_bounds(asked: Asked, form: Form, limits: dict[str, int], output_bytes: int, words: str) -> None:
+    bodies = dataclasses.replace(asked.context.rules.bodies, upload_bytes=output_bytes)
+    asked.context = dataclasses.replace(
+        asked.context,
+        limits=dataclasses.replace(asked.context.limits, **limits),
+        rules=dataclasses.replace(asked.context.rules, bodies=bodies),
+    )
+    asked.table = dataclasses.replace(asked.table, form=form)
+    failed = asyncio.run(asked.whole(HEADER, *[ROW * ROWS_A_MEGABYTE] * 200))
+    assert isinstance(failed, TooLarge)
+    assert words in failed.detail
+
+
+def test_a_process_that_is_killed_is_told_of(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+    async def killed() -> BaseException | None:
+        async def at_end() -> None:
+            [process] = answering_processes()
+            process.kill()
+
+        return await asked.of(received((HEADER, ROW), at_end))
+
+    assert isinstance(asyncio.run(killed()), TooLarge)
+    assert "ended with status -9" in caplog.text
+
+
+def test_a_model_of_pictures_takes_no_tables(asked: Asked) -> None:
+    picture = FITTED.model_copy(update={"features": (), "picture": PictureInput(height=2, width=2, flat=True)})
+    asked.table = dataclasses.replace(asked.table, predictor=Predictor(*model(picture)))
+    failed = asyncio.run(asked.whole(HEADER, ROW, b""))
+    assert isinstance(failed, InvalidRows)
+    assert failed.code == "kind_mismatch"
+
+
+def test_one_answer_in_json_has_its_own_bounds(asked: Asked) -> None:
+    asked.table = dataclasses.replace(asked.table, form=Form.VALUES)
+    asked.context = dataclasses.replace(
+        asked.context, limits=dataclasses.replace(asked.context.limits, prediction_values=30)
+    )
+    failed = asyncio.run(asked.whole(HEADER, ROW * 11, b""))
+    assert isinstance(failed, TooLarge)
+    assert failed.code == "too_many_rows"
+    assert asyncio.run(asked.whole(HEADER, ROW * 10, b"")) is None
