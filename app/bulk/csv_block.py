@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,9 @@ from app.domain.data.csv_rows import Header
 from app.domain.data.preprocessing import NumericFeature, Preprocessing
 from app.domain.data.raw import RawRows
 from app.domain.data.rows import RowReader
-from app.ingest import arrow
-from app.ingest.convert import plausible
 
+Cells: TypeAlias = "pa.Array[pa.Scalar[Any]]"
+"""As `app.ingest.arrow` has it, whose library of functions takes as long to start as all else here."""
 _NUMBER: pa.DataType = pa.float64()
 _TEXT: pa.DataType = pa.dictionary(pa.int32(), pa.string())
 _PADS = (("", ""), (" ", ""), ("", " "), (" ", " "))
@@ -61,13 +62,13 @@ class BlockReader:
         table = self._parsed(data)
         numbers: dict[str, Numbers] = {}
         texts: dict[str, Texts] = {}
-        for name, place in self._places.items():
-            column = arrow.whole(table.column(place), _NUMBER if name in self._numeric else _TEXT)
+        for name, place in self._places.items() if table.num_rows else ():
+            column = cast(Cells, table.column(place).chunk(0))
             if isinstance(column, pa.DictionaryArray):
-                texts[name] = Texts(column.indices.to_numpy(), arrow.texts(column.dictionary))
+                texts[name] = Texts(column.indices.to_numpy(), column.dictionary.to_pylist())
                 continue
-            numbers[name] = arrow.floats(column)
-            if not plausible(numbers[name], column.null_count):
+            numbers[name] = column.to_numpy(zero_copy_only=False)
+            if not cells.are_numbers(numbers[name], column.null_count):
                 self._numeric.discard(name)
                 return self._together(data)
         return self._columns.raw(table.num_rows, numbers, texts)
@@ -90,6 +91,7 @@ class BlockReader:
             io.BytesIO(data),
             csv.ReadOptions(
                 use_threads=False,
+                # One block, so that a column is one array.
                 block_size=len(data) + 1,
                 column_names=[str(place) for place in range(len(self._header.names))],
             ),

@@ -40,20 +40,9 @@ def numbers(array: Cells, name: str) -> NDArray[np.float64]:
         parsed = arrow.floats(cell)
     except pa.ArrowInvalid:
         raise _first_bad(cell, name) from None
-    if not plausible(parsed, cell.null_count):
+    if not cells.are_numbers(parsed, cell.null_count):
         raise _first_bad(cell, name)
     return parsed
-
-
-def plausible(values: NDArray[np.float64], missing: int) -> bool:
-    """Whether every number is finite and float32 can hold it, and NaN stands nowhere but for the `missing` cells."""
-    if not missing:
-        # NaN makes both comparisons false.
-        return bool(
-            values.max(initial=-np.inf) <= cells.FLOAT32_MAX and values.min(initial=np.inf) >= -cells.FLOAT32_MAX
-        )
-    held = np.abs(values) <= cells.FLOAT32_MAX
-    return int(np.count_nonzero(held)) == len(values) - missing
 
 
 def _first_bad(cell: Cells, name: str) -> BadCell:

@@ -15,7 +15,7 @@ from app.domain.data.schema import ColumnType
 from app.errors import DropnormError
 from app.ingest import arrow
 from app.ingest.arrow import Cells
-from app.ingest.convert import part, plausible
+from app.ingest.convert import part
 from app.ingest.faults import BadCell, row_fault
 from app.ingest.table import Field, Part
 
@@ -60,7 +60,7 @@ class CsvReader:
                 parts.append(part(column, field, self._longest))
                 continue
             values = arrow.floats(column)
-            if not plausible(values, column.null_count):
+            if not cells.are_numbers(values, column.null_count):
                 return self._exactly(data, fields)
             parts.append(values)
         return parts

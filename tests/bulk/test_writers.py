@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orjson import OPT_SERIALIZE_NUMPY, dumps
 from pyarrow import parquet as pq
 
-from app.bulk import writers
+from app.bulk import parquet_writer
 from app.bulk.writers import Format, writer_for
 from app.serving.csv_answers import CsvAnswers
 from app.serving.printing import Values
@@ -44,7 +44,7 @@ def test_blocks_make_no_difference(cuts: list[int], top: int | None) -> None:
 
 @pytest.mark.parametrize("top", [None, 2])
 def test_both_formats_hold_the_same(top: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writers, "GROUP_VALUES", 64)
+    monkeypatch.setattr(parquet_writer, "GROUP_VALUES", 64)
     values = probabilities(100)
     lines = list(csv.reader(io.StringIO(written(Format.CSV, [values], LABELS, top).decode(), newline="")))
     file = pq.ParquetFile(io.BytesIO(written(Format.PARQUET, np.array_split(values, 7), LABELS, top)))

@@ -94,9 +94,3 @@ def test_what_is_no_table_is_refused(api: httpx.Client) -> None:
     headers = {"Content-Type": PARQUET}
     expect_problem(api.post(PATH, content=b"PNG", headers=headers), 422, "parquet_invalid")
     expect_problem(api.post(PATH, content=parquet()[:-9], headers=headers), 422, "parquet_invalid")
-
-
-def test_a_row_of_a_long_table_that_cannot_be_read_is_named(api: httpx.Client) -> None:
-    table = HEADER + "".join(LINES) * 90 + LINES[0].replace("Torgersen,39.1", "Torgersen,long")
-    document = expect_problem(api.post(PATH, content=table, headers=CSV), 422, "value_invalid")
-    assert document["errors"][0]["pointer"] == f"/rows/{len(LINES) * 90}/bill_length_mm"

@@ -54,6 +54,15 @@ def parse_number(text: str) -> float:
     return value
 
 
+def are_numbers(values: NDArray[np.float64], missing: int) -> bool:
+    """Whether all `values` are such as `parse_number` gives, and NaN stands nowhere but for the `missing` ones."""
+    if not missing:
+        # NaN makes both comparisons false.
+        return bool(values.max(initial=-np.inf) <= FLOAT32_MAX and values.min(initial=np.inf) >= -FLOAT32_MAX)
+    held = np.abs(values) <= FLOAT32_MAX
+    return int(np.count_nonzero(held)) == len(values) - missing
+
+
 def parse_boolean(text: str) -> bool:
     """True or false by one of `BOOLEAN_PAIRS`, in any case. Raises ValueError for anything else."""
     cell = stripped(text).lower()
