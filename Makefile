@@ -50,6 +50,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.slow_clients
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.many_models
+	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.accuracy
 
 format: $(VENV)/.installed-dev

@@ -14,6 +14,7 @@ from app.ingest.order import Failure
 
 
 def main() -> None:
+    """Carries out the order on stdin, within its bounds, and says how it ended."""
     # Whatever a library prints goes to stderr, so that stdout holds the progress alone.
     said = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -37,10 +37,12 @@ def asked(method: str = "POST", length: int = 0) -> Scope:
     return {"type": "http", "method": method, "path": "/api/v1/runs", "headers": headers}
 
 
-async def revoked_meanwhile(database: Database, inner: Inner, scope: Scope, receive: Receive) -> list[Message]:
+async def revoked_meanwhile(
+    database: Database, inner: Inner, scope: Scope, receive: Receive, right: str = "train"
+) -> list[Message]:
     """What is sent where the key is revoked a moment after the request has come."""
     with database.write() as session:
-        key_id = keys.add(session, "default", "one", ("train",), SECRET).id
+        key_id = keys.add(session, "default", "one", (right,), SECRET).id
     keyring = Keyring(database)
     keyring.refresh()
     door, sent = Access(inner, keyring, RULES), []
@@ -130,3 +132,25 @@ def test_a_body_that_is_on_the_way_is_answered_that_the_key_is_no_more(database:
 
     sent = asyncio.run(revoked_meanwhile(database, inner, asked(length=100), _silent))
     assert sent[0]["status"] == 401
+
+
+def test_a_table_that_has_come_and_is_being_answered_ends_too(database: Database) -> None:
+    """What works for it is a process, which is ended with the request."""
+    ended = threading.Event()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"PAR1", "more_body": False}
+
+    scope = asked(length=4)
+    scope["path"] = "/api/v1/models/m/predict"
+    scope["headers"].append((b"content-type", b"application/vnd.apache.parquet"))
+    sent = asyncio.run(revoked_meanwhile(database, inner, scope, receive, "predict"))
+    assert sent[0]["status"] == 401
+    assert ended.is_set()
