@@ -9,13 +9,13 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import DropnormError, Unauthenticated
 from app.serving.keyring import Keyring
 from app.storage.keys import Principal
 from app.web import scopes
-from app.web.bodies import HELD, Bodies, Body, BodyLimits, check_body, too_large
+from app.web.bodies import HELD, Bodies, Body, BodyLimits, check_body
 from app.web.callers import Callers
 from app.web.errors import answer_of, unexpected
 from app.web.outgoing import HEADERS_BY_NAME, Exchange, exchange_of
@@ -63,8 +63,9 @@ class Access:
             await send({"type": "websocket.close"})
             return
         exchange = exchange_of(scope, send)
-        headers: Headers = dict(reversed(scope["headers"]))
-        scope[HEADERS_BY_NAME] = headers
+        headers: Headers | None = scope.get(HEADERS_BY_NAME)
+        if headers is None:
+            headers = scope[HEADERS_BY_NAME] = dict(reversed(scope["headers"]))
         if not self._known(headers.get(b"host", b"")):
             told = "this service does not answer under that Host"
             await form_of(scope["path"])(400, "host_not_allowed", told, ())(scope, receive, exchange.send)
@@ -120,24 +121,19 @@ class Access:
             may_be_whole = wanted == scopes.PREDICT and b"content-encoding" not in headers
             whole = exchange.whole_body() if may_be_whole else None
             if whole is not None:
-                await self._with_whole_body(inner, whole, receive, exchange)
+                # Where all of it has come with the headers, nothing is to be waited for.
+                self._bodies.take_whole(len(whole))
+                try:
+                    scope[BODY] = whole
+                    await self.app(inner, receive, exchange.send)
+                finally:
+                    self._bodies.held_bytes -= len(whole)
                 return
             with self._traffic.upload(principal.project) if streams else nullcontext():
                 request.body = body = self._bodies.begin(receive, streams=streams)
                 await self._with_body(inner, body, exchange)
         finally:
             self._traffic.end(request)
-
-    async def _with_whole_body(self, scope: Scope, whole: bytes, receive: Receive, exchange: Exchange) -> None:
-        """Where all of it has come with the headers, nothing is to be waited for."""
-        if len(whole) > self._bodies.limits.body_bytes:
-            raise too_large(self._bodies.limits.body_bytes)
-        self._bodies.take(len(whole))
-        try:
-            scope[BODY] = whole
-            await self.app(scope, _once(whole, receive), exchange.send)
-        finally:
-            self._bodies.held_bytes -= len(whole)
 
     async def _with_body(self, scope: Scope, body: Body, exchange: Exchange) -> None:
         scope[HELD] = body
@@ -167,16 +163,6 @@ class Access:
         with suppress(RuntimeError):
             # A length that was promised is not kept: then the server ends the connection.
             await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _once(whole: bytes, receive: Receive) -> Receive:
-    """Receives `whole`, and then what the server tells."""
-    waiting: list[Message] = [{"type": "http.request", "body": whole, "more_body": False}]
-
-    async def received() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return received
 
 
 def _same_origin(headers: Headers) -> bool:

@@ -56,6 +56,12 @@ class Bodies:
             raise Unavailable("too many large bodies are being received; try again soon", code="overloaded")
         self.held_bytes += count
 
+    def take_whole(self, count: int) -> None:
+        """For a body of so many bytes that has come already. Raises as `take` does, and `TooLarge`."""
+        if count > self.limits.body_bytes:
+            raise too_large(self.limits.body_bytes)
+        self.take(count)
+
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         for body in self._open:

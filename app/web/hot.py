@@ -8,10 +8,10 @@ from typing import Protocol
 
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.access import BODY
-from app.web.outgoing import EXCHANGE, exchange_of
+from app.web.outgoing import exchange_of
 
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 GONE = 499
@@ -44,21 +44,28 @@ class ShortWay:
             for prefix, find in self._families:
                 if path.startswith(prefix) and (endpoint := find(scope)) is not None:
                     scope["endpoint"] = endpoint
-                    await _answered(endpoint, scope, receive, send)
+                    # Those before may have handed on a copy.
+                    exchange_of(scope, send).scope = scope
+                    try:
+                        await endpoint(scope, receive, send)
+                    except ClientDisconnect:
+                        await send({"type": "http.response.start", "status": GONE, "headers": []})
+                        await send({"type": "http.response.body", "body": b""})
                     return
         await self._app(scope, receive, send)
 
 
-async def _answered(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-    exchange = scope.get(EXCHANGE)
-    if exchange is not None:
-        # Those before may have handed on a copy.
-        exchange.scope = scope
-    try:
-        await endpoint(scope, receive, send)
-    except ClientDisconnect:
-        await send({"type": "http.response.start", "status": GONE, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+def receiving(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, for whoever reads a body part by part: one that has come already is its only part."""
+    body: bytes | None = scope.get(BODY)
+    if body is None:
+        return receive
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return received
 
 
 async def whole_body(scope: Scope, receive: Receive) -> bytes:

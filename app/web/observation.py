@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.logs import request_id
+from app.storage.keys import Principal
 from app.tracing import Tracing
 from app.web.access_log import LONGEST_PATH, AccessLog, Record
 from app.web.metrics import Metrics
-from app.web.outgoing import EXCHANGE, Exchange
+from app.web.outgoing import EXCHANGE, HEADERS_BY_NAME, Exchange
 
 UNKNOWN = "unknown"
 GONE, FAILED = 499, 500
@@ -54,14 +55,18 @@ class Observation:
         self._app, self._routes, self._metrics = app, routes, metrics
         self._access_log, self._tracing = access_log, tracing
         # Unique over processes and restarts; nothing rests on nobody guessing it.
-        self._prefix, self._numbers = secrets.token_hex(5), itertools.count(1)
+        self._prefix, self._numbers = secrets.token_hex(5).encode(), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        exchange = Exchange(scope, send, self._id_of(scope))
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        scope[HEADERS_BY_NAME] = headers
+        given = headers.get(b"x-request-id")
+        known = given is not None and _GIVEN.fullmatch(given) is not None
+        exchange = Exchange(scope, send, given if given is not None and known else self._new_id())
         scope[EXCHANGE] = exchange
         bound = request_id.set(exchange.id)
         if self._tracing is not None:
@@ -79,12 +84,8 @@ class Observation:
             self._note(exchange, scope, exchange.status or unanswered, time.perf_counter() - began)
             request_id.reset(bound)
 
-    def _id_of(self, scope: Scope) -> str:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _GIVEN.fullmatch(value):
-                given: str = value.decode()
-                return given
-        return f"{self._prefix}-{next(self._numbers):x}"
+    def _new_id(self) -> bytes:
+        return b"%b-%x" % (self._prefix, next(self._numbers))
 
     def _tell(self, exchange: Exchange, error: Exception) -> None:
         method, path = exchange.scope["method"], exchange.scope["path"][:LONGEST_PATH]
@@ -104,7 +105,7 @@ class Observation:
             exchange.span.end(route if route != UNKNOWN else "", status)
         if self._access_log is None:
             return
-        principal = inner.get("principal")
+        principal: Principal | None = inner.get("principal")
         self._access_log.add(
             Record(
                 time.time(),
@@ -115,7 +116,7 @@ class Observation:
                 status,
                 seconds,
                 exchange.bytes_sent if method != "HEAD" else 0,
-                getattr(principal, "key_id", None) or "",
-                getattr(principal, "project", None) or "",
+                "" if principal is None else principal.key_id or "",
+                "" if principal is None else principal.project,
             )
         )

@@ -31,10 +31,10 @@ class Exchange:
     Put into the scope (`EXCHANGE`) by the outermost layer, so that all of them send through one.
     """
 
-    __slots__ = ("_send", "_wire", "bytes_sent", "complete", "id", "scope", "span", "started", "status")
+    __slots__ = ("_id", "_send", "_wire", "bytes_sent", "complete", "id", "scope", "span", "started", "status")
 
-    def __init__(self, scope: Scope, send: Send, id: str) -> None:
-        self.scope, self._send, self.id = scope, send, id
+    def __init__(self, scope: Scope, send: Send, id: bytes) -> None:
+        self.scope, self._send, self._id, self.id = scope, send, id, id.decode()
         self._wire: Wire | None = scope.get("extensions", {}).get(Wire.NAME)
         self.status = self.bytes_sent = 0
         self.started = self.complete = False
@@ -47,7 +47,7 @@ class Exchange:
             given = message.get("headers", ())
             said = NAMES.intersection([name for name, _ in given])
             added = HEADERS if not said else [header for header in HEADERS if header[0] not in said]
-            message["headers"] = [*given, *added, (b"x-request-id", self.id.encode())]
+            message["headers"] = [*given, *added, (b"x-request-id", self._id)]
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             self.bytes_sent += len(body)
@@ -61,13 +61,24 @@ class Exchange:
         """The request's body where all of it has come; it is not to be received any more then."""
         return None if self._wire is None else self._wire.body()
 
-    async def answer(self, body: bytes, media_type: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        """One whole answer of success, written in one go where the server can do that; `more` headers are its own."""
-        lines = b"content-type: %b\r\n%bx-request-id: %b\r\n" % (media_type, _LINES, self.id.encode())
+    def answer_at_once(self, body: bytes, media_type: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> bool:
+        """One whole answer of success, written in one go; False where the server cannot do that now.
+
+        `more` headers are its own.
+        """
+        if self._wire is None or len(body) > PIECE_BYTES:
+            return False
+        lines = b"content-type: %b\r\n%bx-request-id: %b\r\n" % (media_type, _LINES, self._id)
         if more:
             lines += b"".join([b"%b: %b\r\n" % header for header in more])
-        if self._wire is not None and len(body) <= PIECE_BYTES and self._wire.answer(lines, body):
-            self.status, self.started, self.complete, self.bytes_sent = 200, True, True, len(body)
+        if not self._wire.answer(lines, body):
+            return False
+        self.status, self.started, self.complete, self.bytes_sent = 200, True, True, len(body)
+        return True
+
+    async def answer(self, body: bytes, media_type: bytes, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """One whole answer of success, in whatever way."""
+        if self.answer_at_once(body, media_type, more):
             return
         headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *more]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -86,5 +97,5 @@ def exchange_of(scope: Scope, send: Send) -> Exchange:
     """The exchange that a request is part of; a new one where nothing around has made it."""
     found: Exchange | None = scope.get(EXCHANGE)
     if found is None:
-        found = scope[EXCHANGE] = Exchange(scope, send, "-")
+        found = scope[EXCHANGE] = Exchange(scope, send, b"-")
     return found

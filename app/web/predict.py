@@ -3,6 +3,7 @@ the catalogue knows what answers, and only a name it has never seen is looked up
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -13,9 +14,10 @@ from app.serving.catalogue import Served
 from app.serving.predictor import Predictor, Question
 from app.web.answering import Table
 from app.web.desk import Desk
-from app.web.hot import Endpoint, respond, whole_body
+from app.web.hot import Endpoint, receiving, respond, whole_body
 from app.web.json_rows import JsonRows
 from app.web.outgoing import HEADERS_BY_NAME as HEADERS
+from app.web.outgoing import exchange_of
 from app.web.predict_answers import csv_of, json_of
 from app.web.predict_inputs import Sent, is_small, pictures_of_form, read
 from app.web.predict_json import QUICK_BYTES, rows_of_numbers
@@ -23,6 +25,7 @@ from app.web.predict_options import Options, options_of
 from app.web.predict_stream import beginning_of, given, stream
 from app.web.streaming import CSV_TO_CSV, MOST_CSV_BYTES, streamed
 
+JSON = b"application/json"
 Names = Mapping[str, str]
 Find = Callable[[str, Names], tuple[Served, Predictor] | None]
 Learn = Callable[[str, Names], Awaitable[tuple[Served, Predictor]]]
@@ -40,32 +43,49 @@ class Predict:
         served, predictor = self._find(project, names) or await self._learn(project, names)
         headers: dict[bytes, bytes] = scope.get(HEADERS) or dict(reversed(scope["headers"]))
         options = options_of(scope["query_string"])
+        if headers.get(b"content-type") == JSON:
+            sent = Sent("application/json", await whole_body(scope, receive), [], options)
+            question, options = await self._question(predictor, sent)
+        else:
+            asked = await self._asked(served, predictor, options, headers, scope, receive)
+            if isinstance(asked, Streamed):
+                self._desk.context.gate.step_aside(asyncio.current_task())
+                await stream(self._desk, asked.table, scope, asked.receive, send)
+                return
+            question, options = asked
+        answers = await self._desk.answer(served, predictor, question, options)
+        if headers.get(b"accept", b"").startswith(b"text/csv"):
+            await respond(scope, send, csv_of(predictor, answers, options), b"text/csv; charset=utf-8")
+        else:
+            body, exchange = json_of(served, predictor, answers, options), exchange_of(scope, send)
+            if not exchange.answer_at_once(body, JSON):
+                await exchange.answer(body, JSON)
+
+    async def _asked(
+        self,
+        served: Served,
+        predictor: Predictor,
+        options: Options,
+        headers: Mapping[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+    ) -> "tuple[Question, Options] | Streamed":
+        """What is asked by a body that is no plain JSON: rows or pictures, or a table that streams through."""
         asked = streamed(scope["path"], headers)
         if asked is None:
             sent = await _sent(scope, headers, receive, options)
         else:
-            self._desk.context.gate.step_aside(asyncio.current_task())
-            beginning = await beginning_of(receive, MOST_CSV_BYTES if asked == CSV_TO_CSV else 0)
+            least = MOST_CSV_BYTES if asked == CSV_TO_CSV else 0
+            beginning = await beginning_of(receiving(scope, receive), least)
             if asked != CSV_TO_CSV or not beginning.whole:
-                table = Table(served, predictor, *asked, options)
-                await stream(self._desk, table, scope, beginning.receive, send)
-                return
+                return Streamed(Table(served, predictor, *asked, options), beginning.receive)
             sent = Sent("text/csv", beginning.content, [], options)
-        wants_csv = headers.get(b"accept", b"").startswith(b"text/csv")
         try:
-            question, options = await self._question(predictor, sent)
+            return await self._question(predictor, sent)
         except TooLarge:
-            if not wants_csv or sent.media_type != "text/csv":
+            if sent.media_type != "text/csv" or not headers.get(b"accept", b"").startswith(b"text/csv"):
                 raise
-            self._desk.context.gate.step_aside(asyncio.current_task())
-            table = Table(served, predictor, *CSV_TO_CSV, options)
-            await stream(self._desk, table, scope, given(sent.body), send)
-            return
-        answers = await self._desk.answer(served, predictor, question, options)
-        if wants_csv:
-            await respond(scope, send, csv_of(predictor, answers, options), b"text/csv; charset=utf-8")
-        else:
-            await respond(scope, send, json_of(served, predictor, answers, options))
+            return Streamed(Table(served, predictor, *CSV_TO_CSV, options), given(sent.body))
 
     async def _question(self, predictor: Predictor, sent: Sent) -> tuple[Question, Options]:
         limits = self._desk.context.limits
@@ -76,12 +96,18 @@ class Predict:
         return await self._desk.run(lambda: read(predictor, sent, limits), here=is_small(sent))
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A table that is answered while it comes, and where it comes from."""
+
+    table: Table
+    receive: Receive
+
+
 async def _sent(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, options: Options) -> Sent:
-    media_type = headers.get(b"content-type", b"").decode("latin-1")
-    if media_type != "application/json":
-        media_type = media_type.partition(";")[0].strip().lower()
+    media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        pictures = await pictures_of_form(Request(scope, receive))
+        pictures = await pictures_of_form(Request(scope, receiving(scope, receive)))
         return Sent(media_type, b"", pictures, options)
     return Sent(media_type, await whole_body(scope, receive), [], options)
 

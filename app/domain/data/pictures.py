@@ -13,7 +13,8 @@ from app.domain.data.pointers import pointer
 from app.domain.data.preprocessing import PictureInput
 from app.domain.data.split import Rows
 
-_TO_UNIT = (np.arange(256) / 255).astype(np.float32)
+_WHITE = np.float32(255)
+"""Divided by in float32: for each of the 256 values that is what float64, rounded once, has."""
 
 
 def resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -25,7 +26,8 @@ def resized(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
 
 def pixel_features(place: PictureInput, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The network input of pictures of its size, uint8 [n, height, width, 3]: 0–255 as 0–1, then centred."""
-    return _centred(place, _TO_UNIT[pixels])
+    unit: NDArray[np.float32] = np.divide(pixels, _WHITE, dtype=np.float32)
+    return _centred(place, unit)
 
 
 def center_features(place: PictureInput) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ class RawRows:
         return len(self.numbers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InputReport:
     """Counts by column of what was not as in training; a column with nothing to report is left out."""
 
@@ -76,23 +76,23 @@ class InputReporter:
         if within.all() and not gone and not any(raw.unseen for raw in raws):
             return [NOTHING_TO_REPORT] * len(raws)
         rows, columns = (~within).nonzero()
-        reports: list[InputReport | None] = [
-            InputReport({}, _named(raw.unseen), {}) if raw.unseen else None for raw in raws
-        ]
-        owners = [index for index, raw in enumerate(raws) for _ in range(len(raw))]
+        odd = [*zip(rows.tolist(), columns.tolist(), numbers[rows, columns].tolist(), strict=True)]
+        # A missing category as what a missing number is.
+        odd += [(row, len(self._scaled) + column, np.nan) for row, column in gone]
+        return self._told(raws, odd)
 
-        def report_of(row: int) -> InputReport:
-            found = reports[owners[row]]
-            if found is None:
-                found = reports[owners[row]] = InputReport({}, {}, {})
-            return found
-
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            report = report_of(row)
-            _count(report.imputed if np.isnan(numbers[row, column]) else report.out_of_range, self._scaled[column])
-        for row, column in gone:
-            _count(report_of(row).imputed, self._names[len(self._scaled) + column])
-        return [report or NOTHING_TO_REPORT for report in reports]
+    def _told(self, raws: Sequence[RawRows], odd: Sequence[tuple[int, int, float]]) -> list[InputReport]:
+        """The reports, of odd values by row and column: those that are missing are NaN."""
+        owners = [index for index, raw in enumerate(raws) for _ in range(len(raw.numbers))]
+        reports = [InputReport({}, _named(raw.unseen), {}) if raw.unseen else NOTHING_TO_REPORT for raw in raws]
+        for row, column, value in odd:
+            report = reports[owners[row]]
+            if report is NOTHING_TO_REPORT:
+                report = reports[owners[row]] = InputReport({}, {}, {})
+            counts = report.out_of_range if value == value else report.imputed
+            name = self._names[column]
+            counts[name] = counts.get(name, 0) + 1
+        return reports
 
     def _counted(self, raw: RawRows) -> InputReport:
         absent = np.isnan(raw.numbers).sum(axis=0).tolist() + (raw.codes == MISSING).sum(axis=0).tolist()
@@ -117,10 +117,6 @@ def chunks(rows: int, values_a_row: int) -> Iterator[slice]:
 
 def _named(unseen: UnseenCounts) -> UnseenCounts:
     return {column: _most_frequent(counts) for column, counts in unseen.items() if counts}
-
-
-def _count(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
 
 
 def _bounds(feature: object) -> tuple[float, float]:
