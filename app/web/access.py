@@ -50,12 +50,12 @@ class Access:
         self._known_hosts: set[bytes] = set()
         self._stand_in = f"Bearer {rules.invocations_key}" if rules.invocations_key else ""
         self._callers = Callers(keyring)
-        self._traffic = Traffic(rules.traffic)
+        self.traffic = Traffic(rules.traffic)
         self._bodies = Bodies(rules.bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            self._callers.tell_of_revoked(self._traffic.cut_off)
+            self._callers.tell_of_revoked(self.traffic.cut_off)
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -97,9 +97,7 @@ class Access:
     async def _admitted(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange) -> None:
         """Raises what refuses the request."""
         wanted = scopes.needed(scope["method"], scope["path"])
-        authorization = headers.get(b"authorization", b"").decode("latin-1")
-        if not authorization and self._stand_in and (scope["method"], scope["path"]) == scopes.INVOCATIONS:
-            authorization = self._stand_in
+        authorization = self._authorization(scope, headers)
         principal = self._callers.known(scope, wanted, authorization)
         if principal is None:
             principal = await self._callers.admit(scope, wanted, authorization)
@@ -111,7 +109,7 @@ class Access:
             # Health and documentation are answered whatever else is asked for; they take no body.
             await self.app(inner, receive, exchange.send)
             return
-        request = self._traffic.begin(principal.key_id, exchange)
+        request = self.traffic.begin(principal.key_id, exchange)
         try:
             if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
                 await self.app(inner, receive, exchange.send)
@@ -129,11 +127,11 @@ class Access:
                 finally:
                     self._bodies.held_bytes -= len(whole)
                 return
-            with self._traffic.upload(principal.project) if streams else nullcontext():
+            with self.traffic.upload(principal.project) if streams else nullcontext():
                 request.body = body = self._bodies.begin(receive, streams=streams)
                 await self._with_body(inner, body, exchange)
         finally:
-            self._traffic.end(request)
+            self.traffic.end(request)
 
     async def _with_body(self, scope: Scope, body: Body, exchange: Exchange) -> None:
         scope[HELD] = body
@@ -141,6 +139,19 @@ class Access:
             await self.app(scope, body.receive, exchange.send)
         finally:
             body.close()
+
+    def known(self, scope: Scope, headers: Headers) -> Principal | None:
+        """Who calls, as far as nobody is to be asked; None for what `__call__` must decide. Raises as it does."""
+        if b"origin" in headers or not self._known(headers.get(b"host", b"")):
+            return None
+        wanted = scopes.needed(scope["method"], scope["path"])
+        return self._callers.known(scope, wanted, self._authorization(scope, headers))
+
+    def _authorization(self, scope: Scope, headers: Headers) -> str:
+        given = headers.get(b"authorization", b"").decode("latin-1")
+        if not given and self._stand_in and (scope["method"], scope["path"]) == scopes.INVOCATIONS:
+            return self._stand_in
+        return given
 
     def _known(self, host: bytes) -> bool:
         if host in self._known_hosts:

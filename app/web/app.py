@@ -1,5 +1,6 @@
 """The HTTP application: routes, failures, the OpenAPI document, and the layer around all of it that lets in."""
 
+import gc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from app.web.context import Context
 from app.web.desk import Desk
 from app.web.docs import add_docs
 from app.web.hot import Hot, ShortWay
+from app.web.lane import Lane
 from app.web.observation import Inside, Observation
 from app.web.observing import observed, observing
 from app.web.openapi import document_of
@@ -57,7 +59,9 @@ def create_app(context: Context, version: str) -> Observation:
     families = short_ways(context, version)
     inner = create_inner_app(context, version, families)
     door = Access(ShortWay(inner, families), context.keyring if context.keys_required else None, context.rules)
-    return observed(door, inner, ROUTERS, context)
+    outermost = observed(door, inner, ROUTERS, context)
+    inner.state.lane = Lane(outermost, door, families)
+    return outermost
 
 
 def short_ways(context: Context, version: str) -> tuple[Hot, ...]:
@@ -79,8 +83,11 @@ def create_inner_app(context: Context, version: str, families: Sequence[Hot] | N
         if context.keys_required:
             context.keyring.start()
         with observing(context):
-            # For the server's connections, which end the streams when it stops.
-            yield {"context": context}
+            # For the server's connections, which end the streams when it stops, and answer small predictions.
+            # What stands now stays: to look through all of it for garbage stops everything for a tenth of a second.
+            gc.collect()
+            gc.freeze()
+            yield {"context": context, "lane": getattr(app.state, "lane", None)}
             await context.broadcast.close()
         context.catalogue.stop()
         context.keyring.stop()

@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.errors import Unavailable
 from app.web.context import Context
 from app.web.errors import Form, answer_of
+from app.web.gate import Gate
+from app.web.lane import Lane
 from app.web.outgoing import HEADERS
 from app.web.protocols.forms import form_of
 from app.web.scopes import PREDICT, needed
@@ -72,6 +74,7 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         context = self.app_state.get("context")
         self._gate = context.gate if isinstance(context, Context) else None
+        self._lane: Lane | None = self.app_state.get("lane")
         self._wait()
         listener = transport.get_extra_info("socket")
         if listener is not None:
@@ -116,10 +119,26 @@ class Connection(HttpToolsProtocol):
             wire.answer(*_refusal(form_of(cycle.scope["path"])), status=503)
         else:
             self._gate.enter()
-            task = self.loop.create_task(cycle.run_asgi(app))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-            task.add_done_callback(self._gate.leave)
+            # By then what came in one piece with the headers is known to be the whole body, or not.
+            self.loop.call_soon(self._begin, cycle, app, self._gate)
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate) -> None:
+        """Begins a prediction on the shortest way, or else on the usual one."""
+
+        def ended(answered: bool) -> None:
+            if answered:
+                gate.leave()
+            else:
+                self._begin_task(cycle, app, gate)
+
+        if self._lane is None or not self._lane.take(cycle, ended):
+            self._begin_task(cycle, app, gate)
+
+    def _begin_task(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate) -> None:
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(gate.leave)
 
     def on_chunk_header(self) -> None:
         self._got_on = True

@@ -9,7 +9,7 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from app.serving.batcher import Batcher
+from app.serving.batcher import Batcher, Done
 from app.serving.catalogue import Served
 from app.serving.executions import Executions
 from app.serving.predictor import Answers, Predictor, Question
@@ -41,7 +41,6 @@ class Desk:
         predictor = self.context.registry.find(served.run_id)
         if predictor is None:
             return None
-        self.context.metrics.looked_up(found=True)
         return served, predictor
 
     async def model(
@@ -53,6 +52,7 @@ class Desk:
         """
         found = self.find(project, name, version=version, alias=alias)
         if found is not None:
+            self.context.metrics.looked_up(found=True)
             return found
         catalogue = self.context.catalogue
         served = catalogue.find(project, name, version=version, alias=alias)
@@ -74,6 +74,14 @@ class Desk:
         if here:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self.context.answering, work)
+
+    def is_small(self, predictor: Predictor, question: Question) -> bool:
+        """Whether a question is answered on the event loop."""
+        return len(question) * predictor.weights <= INLINE_MULTIPLICATIONS
+
+    def ask(self, predictor: Predictor, question: Question, done: Done) -> None:
+        """Has `done` called with the answers to a small question, or with what went wrong; it must not raise."""
+        self._batcher.put(predictor, question, done, calibrated=True)
 
     async def answer(self, served: Served, predictor: Predictor, question: Question, options: Options) -> Answers:
         """The answers to a question, told to the figures. Raises `InvalidRows` where one is not a finite number."""
@@ -97,7 +105,7 @@ class Desk:
                 ),
                 here=here,
             )
-        elif len(question) * predictor.weights <= INLINE_MULTIPLICATIONS:
+        elif self.is_small(predictor, question):
             return await self._batcher.ask(predictor, question, calibrated=options.calibrated)
         else:
             answers = await self.run(lambda: predictor.answer(question, calibrated=options.calibrated), here=False)

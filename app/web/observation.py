@@ -64,10 +64,7 @@ class Observation:
         began = time.perf_counter()
         headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         scope[HEADERS_BY_NAME] = headers
-        given = headers.get(b"x-request-id")
-        known = given is not None and _GIVEN.fullmatch(given) is not None
-        exchange = Exchange(scope, send, given if given is not None and known else self._new_id())
-        scope[EXCHANGE] = exchange
+        exchange = self.exchange(scope, headers, send)
         bound = request_id.set(exchange.id)
         if self._tracing is not None:
             exchange.span = self._tracing.request(scope["method"], scope["path"], scope["headers"], exchange.id)
@@ -81,8 +78,20 @@ class Observation:
             if not exchange.complete:
                 raise
         finally:
-            self._note(exchange, scope, exchange.status or unanswered, time.perf_counter() - began)
+            self.note(exchange, scope, exchange.status or unanswered, time.perf_counter() - began)
             request_id.reset(bound)
+
+    @property
+    def traces(self) -> bool:
+        """Whether requests have spans."""
+        return self._tracing is not None
+
+    def exchange(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> Exchange:
+        """The record of a request that begins, put into its scope."""
+        given = headers.get(b"x-request-id")
+        known = given is not None and _GIVEN.fullmatch(given) is not None
+        exchange = scope[EXCHANGE] = Exchange(scope, send, given if given is not None and known else self._new_id())
+        return exchange
 
     def _new_id(self) -> bytes:
         return b"%b-%x" % (self._prefix, next(self._numbers))
@@ -95,7 +104,8 @@ class Observation:
             # The server ends the connection, and tells where it failed.
             _LOG.error("the answer to %s %s broke off: %s", method, path, type(error).__name__)
 
-    def _note(self, exchange: Exchange, scope: Scope, status: int, seconds: float) -> None:
+    def note(self, exchange: Exchange, scope: Scope, status: int, seconds: float) -> None:
+        """Tells of a request that is over; `scope` is the outermost one."""
         inner = exchange.scope
         route = self._routes.get(inner.get("endpoint"), UNKNOWN)
         # As it was asked: within, a HEAD goes as a GET.

@@ -16,16 +16,20 @@ from app.web.answering import Table
 from app.web.desk import Desk
 from app.web.hot import Endpoint, receiving, respond, whole_body
 from app.web.json_rows import JsonRows
+from app.web.lane import Asked
 from app.web.outgoing import HEADERS_BY_NAME as HEADERS
 from app.web.outgoing import exchange_of
 from app.web.predict_answers import csv_of, json_of
 from app.web.predict_inputs import Sent, is_small, pictures_of_form, read
 from app.web.predict_json import QUICK_BYTES, rows_of_numbers
-from app.web.predict_options import Options, options_of
+from app.web.predict_options import USUAL, Options, options_of
 from app.web.predict_stream import beginning_of, given, stream
 from app.web.streaming import CSV_TO_CSV, MOST_CSV_BYTES, streamed
 
 JSON = b"application/json"
+PLAIN = frozenset({JSON, b"application/x-npy", b"image/jpeg", b"image/png"})
+ANY = frozenset({b"*/*", JSON, b"", b"application/json, */*"})
+"""Values of Accept that a JSON answer is right for, as clients most often send them."""
 Names = Mapping[str, str]
 Find = Callable[[str, Names], tuple[Served, Predictor] | None]
 Learn = Callable[[str, Names], Awaitable[tuple[Served, Predictor]]]
@@ -40,7 +44,7 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         project, names = scope["principal"].project, scope["path_params"]
-        served, predictor = self._find(project, names) or await self._learn(project, names)
+        served, predictor = await self._learn(project, names)
         headers: dict[bytes, bytes] = scope.get(HEADERS) or dict(reversed(scope["headers"]))
         options = options_of(scope["query_string"])
         if headers.get(b"content-type") == JSON:
@@ -60,6 +64,35 @@ class Predict:
             body, exchange = json_of(served, predictor, answers, options), exchange_of(scope, send)
             if not exchange.answer_at_once(body, JSON):
                 await exchange.answer(body, JSON)
+
+    def at_once(self, scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Asked | None:
+        """What a small body asks, if nothing unusual is wanted and the model is in memory."""
+        media_type = headers.get(b"content-type", b"")
+        if media_type not in PLAIN or b"content-encoding" in headers or headers.get(b"accept", b"*/*") not in ANY:
+            return None
+        found = self._find(scope["principal"].project, scope["path_params"])
+        sent = Sent(media_type.decode(), body, [], USUAL)
+        if found is None or len(body) > QUICK_BYTES:
+            return None
+        served, predictor = found
+        context = self._desk.context
+        question = rows_of_numbers(predictor, body, context.limits, self._rows) if media_type == JSON else None
+        if question is None:
+            if not is_small(sent):
+                return None
+            question, options = read(predictor, sent, context.limits)
+            if options is not USUAL:
+                return None
+        if not self._desk.is_small(predictor, question):
+            return None
+
+        def told(seconds: float) -> None:
+            context.metrics.looked_up(found=True)
+            context.metrics.prediction(served.project, served.model or "", len(question), seconds)
+
+        return Asked(
+            self._desk, predictor, question, lambda answers: json_of(served, predictor, answers, USUAL), JSON, told
+        )
 
     async def _asked(
         self,
