@@ -65,9 +65,9 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
     OMP_NUM_THREADS=1 \
     DROPNORM_DATA_DIR=/data
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8000 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=6 \
-  CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DROPNORM_PORT') or 8000), timeout=2); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+  CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('DROPNORM_PORT') or (8080 if os.environ.get('DROPNORM_SAGEMAKER') == 'on' else 8000)), timeout=2); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["dropnorm"]
 CMD ["serve"]
 COPY migrations migrations

@@ -46,7 +46,8 @@ class Wire:
             STATUS_LINE[status],
             self._date_lines(cycle.default_headers), lines, closing, len(body),
         )  # fmt: skip
-        cycle.transport.write(head + body)
+        # A body behind the answer to a HEAD would be taken for the beginning of the next one.
+        cycle.transport.write(head if cycle.scope["method"] == "HEAD" else head + body)
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()

@@ -260,3 +260,21 @@ def test_a_container_of_sagemaker_answers_from_the_backup_that_it_was_given(alon
         assert container.client.get("/ping").status_code == 200
     with pytest.raises(RuntimeError, match="holds no dropnorm"):
         Service(tmp_path, restore_from=str(tmp_path / "nothing")).start()
+
+
+def test_a_version_that_is_deleted_stops_in_every_protocol(alone: Service) -> None:
+    ask = alone.client
+    rows = {"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 1], "data": [1.5]}]}
+    assert ask.post("/v2/models/second/infer", json=rows).status_code == 200
+    assert ask.delete("/api/v1/models/second/versions/1").status_code == 204
+    for path, body in [
+        ("/v2/models/second/infer", rows),
+        ("/v2/models/second/versions/1/infer", rows),
+        ("/v1/models/second:predict", {"instances": [[1.5]]}),
+        ("/v2/repository/models/second/load", {}),
+    ]:
+        expect_failure(ask.post(path, json=body), 404)
+    for path in ("/v2/models/second", "/v2/models/second/ready", "/v2/models/second/stats", "/v1/models/second"):
+        expect_failure(ask.get(path), 404)
+    expect_failure(sent(ask, [[1.5]], "second"), 404)
+    assert "second" not in {one["name"] for one in ask.post("/v2/repository/index").json()}

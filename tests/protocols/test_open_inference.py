@@ -325,6 +325,14 @@ def test_probes_answer_both_words_and_by_their_status(api: httpx.Client) -> None
     assert strict_json(api.get(f"/v2/models/{NUMBERS}/ready")) == {"name": NUMBERS, "ready": True}
 
 
+@pytest.mark.parametrize("path", ["/v2", f"/v2/models/{NUMBERS}", f"/v1/models/{NUMBERS}", "/v2/health/ready", "/ping"])
+def test_head_answers_without_a_body_and_the_connection_goes_on(api: httpx.Client, path: str) -> None:
+    for _ in range(2):
+        head, get = api.head(path), api.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content))
+
+
 def test_the_repository_takes_a_body_or_none(api: httpx.Client) -> None:
     for content in (b"", b"{}", b'{"ready": true}'):
         index = strict_json(api.post("/v2/repository/index", content=content))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -61,7 +62,19 @@ def full(gate: Gate) -> None:
         gate.leave()
 
 
-def test_a_prediction_too_many_is_refused_at_once_and_the_connection_goes_on(tmp_path: Path) -> None:
+OVERLOADED = "more predictions wait than can be answered soon; try again"
+TOLD = [
+    (PREDICT, {"code": "overloaded", "detail": OVERLOADED}),
+    (b"/v2/models/m/infer", {"error": OVERLOADED}),
+    (b"/v1/models/m:predict", {"error": OVERLOADED}),
+    (b"/invocations", {"error_code": "TEMPORARILY_UNAVAILABLE", "message": OVERLOADED}),
+]
+
+
+@pytest.mark.parametrize(("path", "told"), TOLD, ids=["ours", "triton", "tensorflow", "scoring"])
+def test_a_prediction_too_many_is_refused_at_once_and_the_connection_goes_on(
+    tmp_path: Path, path: bytes, told: dict[str, str]
+) -> None:
     async def scene() -> None:
         settings = load({"DROPNORM_DATA_DIR": str(tmp_path), "DROPNORM_MAX_WAIT_SECONDS": "0.000001"})
         context, app = context_of(settings), Slow()
@@ -71,12 +84,13 @@ def test_a_prediction_too_many_is_refused_at_once_and_the_connection_goes_on(tmp
         connection.connection_made(client)
         full(context.gate)
 
-        connection.data_received(REQUEST % PREDICT)
+        connection.data_received(REQUEST % path)
         head, _, body = client.written.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nretry-after: " in head.lower()
         assert b"\r\nx-content-type-options: nosniff" in head
-        assert json.loads(body)["code"] == "overloaded"
+        document = json.loads(body)
+        assert {name: document[name] for name in told} == told
         connection.data_received(REQUEST % OTHER)
         await asyncio.sleep(0.01)
         assert app.begun == 1, "what is no prediction is not refused"
@@ -86,7 +100,7 @@ def test_a_prediction_too_many_is_refused_at_once_and_the_connection_goes_on(tmp
 
         for _ in range(LEAST):
             context.gate.leave()
-        connection.data_received(REQUEST % PREDICT)
+        connection.data_received(REQUEST % path)
         assert context.gate.waiting == 1
         await asyncio.sleep(0.01)
         assert not context.gate.waiting

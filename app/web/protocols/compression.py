@@ -31,11 +31,15 @@ async def inflated(sent: bytes, encoding: str, body: Body | None, in_thread: InT
     pieces: list[bytes] = []
     left = sent
     try:
-        while left and not inflater.eof:
-            pieces.append(await in_thread(partial(inflater.decompress, left, PIECE_BYTES)))
+        while not inflater.eof:
+            piece = await in_thread(partial(inflater.decompress, left, PIECE_BYTES))
             left = inflater.unconsumed_tail
+            # Where no input is left, there may still be output of it.
+            if not piece and not left:
+                break
+            pieces.append(piece)
             if body is not None:
-                body.hold(len(pieces[-1]))
+                body.hold(len(piece))
     except zlib.error:
         raise Malformed(f"the body is no {encoding}") from None
     if not inflater.eof or inflater.unused_data:

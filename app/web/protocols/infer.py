@@ -53,7 +53,10 @@ class Infer:
             counts.failure(perf_counter_ns() - began)
             raise
         counts.success(timing)
-        await _send(exchange_of(scope, send), reply, accepted_encoding(headers.get(b"accept-encoding", b"")))
+        encoding, body = accepted_encoding(headers.get(b"accept-encoding", b"")), reply.body
+        if encoding is not None:
+            body = await self._desk.run(partial(deflated, reply.body, encoding), here=len(reply.body) <= SMALL_JSON)
+        await _send(exchange_of(scope, send), body, reply.header_bytes, encoding)
 
     async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         body = await whole_body(scope, receive)
@@ -127,12 +130,11 @@ def _header_bytes(headers: Headers) -> int | None:
     return int(sent)
 
 
-async def _send(exchange: Exchange, reply: Reply, encoding: str | None) -> None:
-    body, media_type, more = reply.body, b"application/json", []
-    if reply.header_bytes is not None:
+async def _send(exchange: Exchange, body: bytes, header_bytes: int | None, encoding: str | None) -> None:
+    media_type, more = b"application/json", []
+    if header_bytes is not None:
         media_type = b"application/octet-stream"
-        more.append((HEADER_LENGTH, b"%d" % reply.header_bytes))
+        more.append((HEADER_LENGTH, b"%d" % header_bytes))
     if encoding is not None:
-        body = deflated(reply.body, encoding)
         more.append((b"content-encoding", encoding.encode()))
     await exchange.answer(body, media_type, more)
