@@ -6,7 +6,7 @@ what it needs:
 1. the idempotency key,
 2. the project (`quotas.hold`),
 3. the job: workers renew its lease first, everybody else comes here by `get(lock=True)`,
-4. the run, and what refers to it: events, epochs, checkpoints, artifacts,
+4. the run, and what refers to it: events, epochs, checkpoints, artifacts, batch predictions,
 5. the dataset, or the model.
 
 An old run that a new one goes on from comes with its own job in 3 and 4. A job or run that is new is nobody else's yet.

@@ -15,6 +15,7 @@ import pytest
 from tests.answers import expect_problem
 from tests.service import Service, accepted
 from tests.stored import rows
+from tests.worker.processes import until
 
 Json = dict[str, Any]
 NETWORK: Json = {"layers": [{"type": "dense"}]}
@@ -83,12 +84,18 @@ def test_a_version_that_an_alias_names_stays(service: Service, api: httpx.Client
     assert api.delete(f"/api/v1/datasets/{data}").status_code == 204
 
 
-@pytest.mark.parametrize("kind", ["datasets", "networks", "runs", "versions"])
+@pytest.mark.parametrize("kind", ["datasets", "networks", "runs", "versions", "models", "jobs"])
 def test_of_many_deletes_at_once_one_does_it(service: Service, api: httpx.Client, kind: str) -> None:
     data = dataset(api)
     path, rest = f"/api/v1/datasets/{data}", []
     if kind == "networks":
         path, rest = f"/api/v1/networks/{accepted(api.post('/api/v1/networks', json=NETWORK))['id']}", [path]
+    elif kind in ("models", "jobs"):
+        run, model = f"/api/v1/runs/{trained(service, data, f'often-{kind}')['id']}", f"/api/v1/models/often-{kind}"
+        made = accepted(api.post(f"{model}/batch-predictions", json={"dataset": data}))["id"]
+        job = f"/api/v1/jobs/{made}"
+        until(lambda: accepted(api.get(job))["status"] == "succeeded", 30)
+        path, rest = (model, [job, run, path]) if kind == "models" else (job, [model, run, path])
     elif kind in ("runs", "versions"):
         run, version = (
             f"/api/v1/runs/{trained(service, data, f'often-{kind}')['id']}",
