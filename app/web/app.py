@@ -17,7 +17,7 @@ from app.web.lane import Lane
 from app.web.observation import Inside, Observation
 from app.web.observing import observed, observing
 from app.web.openapi import document_of
-from app.web.predict import Predictions
+from app.web.predictions import Predictions
 from app.web.protocols.oip import OpenInference
 from app.web.protocols.probes import Probes
 from app.web.protocols.scoring import Scoring

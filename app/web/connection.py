@@ -10,13 +10,11 @@ from orjson import dumps
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.errors import Unavailable
 from app.web.context import Context
-from app.web.errors import Form, answer_of
 from app.web.gate import Gate
 from app.web.lane import Lane
-from app.web.outgoing import HEADERS
 from app.web.protocols.forms import form_of
+from app.web.refusal import refusal
 from app.web.scopes import PREDICT, needed
 from app.web.wire import Wire
 
@@ -35,8 +33,6 @@ PROBLEMS = {
     503: ("Service Unavailable", "overloaded", "too many connections are open; try again soon"),
 }
 
-_OVERLOADED = Unavailable("more predictions wait than can be answered soon; try again", code="overloaded")
-
 
 class _Nowhere(list[tuple[bytes, bytes]]):
     """Takes headers and keeps none."""
@@ -46,14 +42,6 @@ class _Nowhere(list[tuple[bytes, bytes]]):
 
 
 _NOWHERE = _Nowhere()
-
-
-@cache
-def _refusal(form: Form) -> tuple[bytes, bytes]:
-    """The header lines and the body that turn a prediction away: made once, for that must cost next to nothing."""
-    answer = answer_of(_OVERLOADED, form)
-    lines = [b"%b: %b\r\n" % header for header in (*answer.raw_headers, *HEADERS) if header[0] != b"content-length"]
-    return b"".join(lines), bytes(answer.body)
 
 
 @cache
@@ -116,7 +104,7 @@ class Connection(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
         elif self._gate.is_full and not self.pipeline:
             self._gate.turn_away()
-            wire.answer(*_refusal(form_of(cycle.scope["path"])), status=503)
+            wire.answer(*refusal(form_of(cycle.scope["path"])), status=503)
         else:
             self._gate.enter()
             # By then what came in one piece with the headers is known to be the whole body, or not.
