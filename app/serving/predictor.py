@@ -130,10 +130,10 @@ class Predictor:
         if len(raws) == len(questions):
             numbers = np.concatenate([raw.numbers for raw in raws])
             codes = np.concatenate([raw.codes for raw in raws]) if raws[0].codes.size else raws[0].codes
-            features = self._encoder.encode(numbers, codes)
+            features = [self._encoder.encode(numbers, codes)]
             reports = self._reporter.reports(raws, numbers, codes)
         else:
-            features = np.concatenate([self.features_of(question) for question in questions])
+            features = [self.features_of(question) for question in questions]
             reports = [NOTHING_TO_REPORT] * len(questions)
         values = self._tile.answer(features) if calibrated else None
         if values is None:

@@ -75,6 +75,11 @@ class Desk:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self.context.answering, work)
 
+    def tell(self, served: Served, rows: int, seconds: float) -> None:
+        """Tells the figures of an answer by a model that was in memory."""
+        self.context.metrics.looked_up(found=True)
+        self.context.metrics.prediction(served.project, served.model or "", rows, seconds)
+
     def is_small(self, predictor: Predictor, question: Question) -> bool:
         """Whether a question is answered on the event loop."""
         return len(question) * predictor.weights <= INLINE_MULTIPLICATIONS

@@ -21,18 +21,19 @@ from app.web.observation import Observation
 from app.web.outgoing import HEADERS_BY_NAME
 
 Headers = dict[bytes, bytes]
+Written = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]]]
+"""A body, its media type, and headers of its own."""
 Ended = Callable[[bool], None]
 
 
 @dataclass(slots=True)
 class Asked:
-    """What a request asks, and how its answer is written: the body, and its media type."""
+    """What a request asks, and how its answer is written."""
 
     desk: Desk
     predictor: Predictor
     question: Question
-    written: Callable[[Answers], bytes]
-    media_type: bytes
+    written: Callable[[Answers], Written]
     told: Callable[[float], None]
     """Told of the seconds from here to the answer."""
 
@@ -74,7 +75,7 @@ class Lane:
 
         def answered(answers: Answers | Exception) -> None:
             self._access.traffic.end(underway)
-            if isinstance(answers, Exception) or not exchange.answer_at_once(asked.written(answers), asked.media_type):
+            if isinstance(answers, Exception) or not exchange.answer_at_once(*asked.written(answers)):
                 ended(False)
                 return
             cycle.on_response = _nothing

@@ -10,12 +10,12 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import TooLarge
 from app.serving.catalogue import Served
-from app.serving.predictor import Predictor, Question
+from app.serving.predictor import Answers, Predictor, Question
 from app.web.answering import Table
 from app.web.desk import Desk
 from app.web.hot import receiving, respond, whole_body
 from app.web.json_rows import JsonRows
-from app.web.lane import Asked
+from app.web.lane import Asked, Written
 from app.web.outgoing import HEADERS_BY_NAME as HEADERS
 from app.web.outgoing import exchange_of
 from app.web.predict_answers import csv_of, json_of
@@ -86,12 +86,12 @@ class Predict:
             return None
 
         def told(seconds: float) -> None:
-            context.metrics.looked_up(found=True)
-            context.metrics.prediction(served.project, served.model or "", len(question), seconds)
+            self._desk.tell(served, len(question), seconds)
 
-        return Asked(
-            self._desk, predictor, question, lambda answers: json_of(served, predictor, answers, USUAL), JSON, told
-        )
+        def written(answers: Answers) -> Written:
+            return json_of(served, predictor, answers, USUAL), JSON, ()
+
+        return Asked(self._desk, predictor, question, written, told)
 
     async def _asked(
         self,

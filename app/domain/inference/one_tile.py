@@ -1,6 +1,7 @@
 """A frozen network with a tile of memory of its own, bound to the executor once: what few rows cost least with."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime
@@ -25,20 +26,32 @@ class OneTile:
         self._binding.bind_input(source.name, "cpu", 0, np.float32, features.shape, features.ctypes.data)
         self._binding.bind_output(output, "cpu", 0, np.float32, answers.shape, answers.ctypes.data)
 
-    def answer(self, features: Floats) -> Floats | None:
-        """Float32 [n, outputs] for `features` [n, *shape]; None where an answer is not a finite number."""
-        count = len(features)
+    def answer(self, parts: Sequence[Floats]) -> Floats | None:
+        """Float32 [n, outputs] for `parts`, each [some, *shape], one behind the other: n rows together.
+
+        None where an answer is not a finite number.
+        """
+        count = sum([len(part) for part in parts])
         answers = np.empty((count, self._answers.shape[1]), np.float32)
-        for start in range(0, count, self.rows):
-            part = features[start : start + self.rows]
-            used = len(part)
-            self._features[:used] = part
-            if used < self._used:
-                self._features[used : self._used] = 0
-            self._used = used
-            self._session.run_with_iobinding(self._binding)
-            answers[start : start + used] = self._answers[:used]
+        used = done = 0
+        for part in parts:
+            start = 0
+            while start < len(part):
+                taken = part[start : start + self.rows - used]
+                self._features[used : used + len(taken)] = taken
+                used, start = used + len(taken), start + len(taken)
+                if used == self.rows or done + used == count:
+                    self._execute(used)
+                    answers[done : done + used] = self._answers[:used]
+                    done, used = done + used, 0
         # A sum is finite where all of them are, and not too large.
         if math.isfinite(answers.sum()) or np.isfinite(answers).all():
             return answers
         return None
+
+    def _execute(self, used: int) -> None:
+        """Answers the tile, of which `used` rows are filled; those behind them are zeros."""
+        if used < self._used:
+            self._features[used : self._used] = 0
+        self._used = used
+        self._session.run_with_iobinding(self._binding)

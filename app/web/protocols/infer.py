@@ -11,9 +11,11 @@ from app.errors import DropnormError, Unavailable
 from app.serving.catalogue import Served
 from app.serving.predictor import Answers, Predictor, Question
 from app.web.bodies import HELD
+from app.web.context import Limits
 from app.web.desk import Desk
 from app.web.hot import whole_body
-from app.web.outgoing import HEADERS_BY_NAME, Exchange, exchange_of
+from app.web.lane import Asked, Written
+from app.web.outgoing import HEADERS_BY_NAME, exchange_of
 from app.web.predict_options import USUAL, Options, read_options
 from app.web.protocols.compression import accepted_encoding, deflated, inflated
 from app.web.protocols.datatypes import wrong
@@ -56,7 +58,39 @@ class Infer:
         encoding, body = accepted_encoding(headers.get(b"accept-encoding", b"")), reply.body
         if encoding is not None:
             body = await self._desk.run(partial(deflated, reply.body, encoding), here=len(reply.body) <= SMALL_JSON)
-        await _send(exchange_of(scope, send), body, reply.header_bytes, encoding)
+        await exchange_of(scope, send).answer(body, *_typed(reply.header_bytes, encoding))
+
+    def at_once(self, scope: Scope, headers: Headers, body: bytes) -> Asked | None:
+        """What a small body asks, if nothing unusual is wanted and the model is in memory."""
+        header_bytes, names = _header_bytes(headers), names_of(scope)
+        encoded = b"content-encoding" in headers or accepted_encoding(headers.get(b"accept-encoding", b"")) is not None
+        found = self._desk.find(project_of(scope), names["name"], version=version_of(names))
+        if encoded or found is None or len(body) > _small(header_bytes):
+            return None
+        served, predictor = found
+        began = perf_counter_ns()
+        inference, question = _read(predictor, body, header_bytes, self._desk.context.limits)
+        parameters = inference.header.parameters
+        if question is None or "timeout" in parameters or options_of(parameters) is not USUAL:
+            return None
+        if not self._desk.is_small(predictor, question):
+            return None
+        was_read, counts = perf_counter_ns(), self._statistics.of(served)
+        answered = was_read
+
+        def written(answers: Answers) -> Written:
+            nonlocal answered
+            answered = perf_counter_ns()
+            outputs = outputs_of(predictor, answers)
+            reply = reply_of(inference.header, served.model or "", served.version or 0, outputs, predictor.labels)
+            return reply.body, *_typed(reply.header_bytes, None)
+
+        def told(seconds: float) -> None:
+            ended = perf_counter_ns()
+            self._desk.tell(served, len(question), seconds)
+            counts.success(Timing(ended - began, was_read - began, answered - was_read, ended - answered))
+
+        return Asked(self._desk, predictor, question, written, told)
 
     async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
         body = await whole_body(scope, receive)
@@ -71,10 +105,7 @@ class Infer:
         began = perf_counter_ns()
         limits = self._desk.context.limits
 
-        def read() -> tuple[Inference, Question | None]:
-            inference = read_raw(predictor, body) if header_bytes == 0 else read_inference(body, header_bytes)
-            return inference, question_of(predictor, inference.tensors, limits)
-
+        read = partial(_read, predictor, body, header_bytes, limits)
         inference, question = await self._desk.run(read, here=len(body) <= _small(header_bytes))
         was_read = perf_counter_ns()
         outputs = await self._outputs(served, predictor, inference.header.parameters, question)
@@ -90,6 +121,13 @@ class Infer:
         if question is None:
             return outputs_of(predictor, None)
         return outputs_of(predictor, await _in_time(self._desk.answer(served, predictor, question, options), seconds))
+
+
+def _read(
+    predictor: Predictor, body: bytes, header_bytes: int | None, limits: Limits
+) -> tuple[Inference, Question | None]:
+    inference = read_raw(predictor, body) if header_bytes == 0 else read_inference(body, header_bytes)
+    return inference, question_of(predictor, inference.tensors, limits)
 
 
 def options_of(parameters: Parameters) -> Options:
@@ -130,11 +168,12 @@ def _header_bytes(headers: Headers) -> int | None:
     return int(sent)
 
 
-async def _send(exchange: Exchange, body: bytes, header_bytes: int | None, encoding: str | None) -> None:
+def _typed(header_bytes: int | None, encoding: str | None) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The media type and the headers of an answer."""
     media_type, more = b"application/json", []
     if header_bytes is not None:
         media_type = b"application/octet-stream"
         more.append((HEADER_LENGTH, b"%d" % header_bytes))
     if encoding is not None:
         more.append((b"content-encoding", encoding.encode()))
-    await exchange.answer(body, media_type, more)
+    return media_type, more
