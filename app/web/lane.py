@@ -18,7 +18,7 @@ from app.web.access import Access
 from app.web.desk import Desk
 from app.web.hot import Hot
 from app.web.observation import Observation
-from app.web.outgoing import HEADERS_BY_NAME
+from app.web.outgoing import HEADERS_BY_NAME, Exchange
 
 Headers = dict[bytes, bytes]
 Written = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]]]
@@ -75,7 +75,7 @@ class Lane:
 
         def answered(answers: Answers | Exception) -> None:
             self._access.traffic.end(underway)
-            if isinstance(answers, Exception) or not exchange.answer_at_once(*asked.written(answers)):
+            if not _is_written(asked, answers, exchange):
                 ended(False)
                 return
             cycle.on_response = _nothing
@@ -95,6 +95,16 @@ class Lane:
                 at_once: AtOnce | None = getattr(endpoint, "at_once", None)
                 return None if at_once is None else at_once(scope, headers, body)
         return None
+
+
+def _is_written(asked: Asked, answers: Answers | Exception, exchange: Exchange) -> bool:
+    """Whether the answer could be written. Never raises, for others wait behind."""
+    if isinstance(answers, Exception):
+        return False
+    try:
+        return exchange.answer_at_once(*asked.written(answers))
+    except Exception:  # noqa: BLE001 - the usual way meets it again, and tells of it
+        return False
 
 
 def _nothing() -> None:
