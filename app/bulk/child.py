@@ -75,8 +75,9 @@ class Child:
         _LOG.error("an answering process ended with status %d and no answer; it said: %s", status, said)
         if status == -signal.SIGXCPU:
             return TooLarge(f"Answering takes more than {self._bounds.seconds} seconds of computing.")
-        # Arrow and libstdc++ abort where memory runs out in a thread of theirs; the kernel kills with SIGKILL.
-        if status in (-signal.SIGABRT, -signal.SIGKILL):
+        # Arrow and libstdc++ abort where memory runs out in a thread of theirs, or its stack has no room left to grow;
+        # the kernel kills with SIGKILL.
+        if status in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGKILL):
             return TooLarge(f"Answering takes more than {self._bounds.memory_bytes >> 20} MB of memory.")
         return InvalidRows("The table could not be read: reading it broke off.")
 

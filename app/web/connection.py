@@ -62,6 +62,8 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         context = self.app_state.get("context")
         self._gate = context.gate if isinstance(context, Context) else None
+        # The newest prediction, until its body is whole.
+        self._awaited: Wire | None = None
         self._lane: Lane | None = self.app_state.get("lane")
         self._wait()
         listener = transport.get_extra_info("socket")
@@ -106,27 +108,30 @@ class Connection(HttpToolsProtocol):
             self._gate.turn_away()
             wire.answer(*refusal(form_of(cycle.scope["path"])), status=503)
         else:
-            self._gate.enter()
+            # A body that is still to come keeps nobody waiting.
+            self._awaited = wire if cycle.more_body else None
+            if not cycle.more_body:
+                self._gate.enter(wire)
             # By then what came in one piece with the headers is known to be the whole body, or not.
-            self.loop.call_soon(self._begin, cycle, app, self._gate)
+            self.loop.call_soon(self._begin, cycle, app, self._gate, wire)
 
-    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate) -> None:
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate, wire: Wire) -> None:
         """Begins a prediction on the shortest way, or else on the usual one."""
 
         def ended(answered: bool) -> None:
             if answered:
-                gate.leave()
+                gate.leave(wire)
             else:
-                self._begin_task(cycle, app, gate)
+                self._begin_task(cycle, app, gate, wire)
 
         if self._lane is None or not self._lane.take(cycle, ended):
-            self._begin_task(cycle, app, gate)
+            self._begin_task(cycle, app, gate, wire)
 
-    def _begin_task(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate) -> None:
+    def _begin_task(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate, wire: Wire) -> None:
         task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(gate.leave)
+        task.add_done_callback(lambda _: gate.leave(wire))
 
     def on_chunk_header(self) -> None:
         self._got_on = True
@@ -138,6 +143,10 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_message, self._got_on = False, True
         super().on_message_complete()
+        if self._awaited is not None and self._gate is not None:
+            if not self.cycle.response_complete:
+                self._gate.enter(self._awaited)
+            self._awaited = None
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -24,10 +24,14 @@ class Gate:
         self._most_wait, self._refused = most_wait_seconds, refused
         self._turned_away = 0
         self._told_at = 0.0
-        self.waiting = 0
         self._seconds_each = 0.0
         self._mark = 0.0
-        self._aside: set[object] = set()
+        self._under_way: set[object] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many are under way."""
+        return len(self._under_way)
 
     @property
     def is_full(self) -> bool:
@@ -43,24 +47,21 @@ class Gate:
             _LOG.warning("overloaded: %d predictions refused, %d wait", self._turned_away, self.waiting)
             self._told_at, self._turned_away = now, 0
 
-    def enter(self) -> None:
-        """One prediction more is under way; it must leave."""
-        if not self.waiting:
+    def enter(self, prediction: object) -> None:
+        """One prediction more is under way, its body whole: it leaves, or steps aside, by what names it here."""
+        if not self._under_way:
             self._mark = perf_counter()
-        self.waiting += 1
+        self._under_way.add(prediction)
 
     def step_aside(self, prediction: object) -> None:
-        """One that is under way, by what will leave for it, keeps nobody waiting: its work is done elsewhere."""
-        if self.waiting:
-            self.waiting -= 1
-            self._aside.add(prediction)
+        """One that is under way keeps nobody waiting: its work is done elsewhere, and teaches nothing."""
+        self._under_way.discard(prediction)
 
-    def leave(self, prediction: object = None) -> None:
+    def leave(self, prediction: object) -> None:
         """One has ended: the time since the one before is what each takes while others wait."""
-        if prediction in self._aside:
-            self._aside.discard(prediction)
+        if prediction not in self._under_way:
             return
         now = perf_counter()
         self._seconds_each += _SHARE * (now - self._mark - self._seconds_each)
         self._mark = now
-        self.waiting -= 1
+        self._under_way.discard(prediction)

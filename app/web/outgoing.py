@@ -40,6 +40,11 @@ class Exchange:
         self.started = self.complete = False
         self.span: RequestSpan | None = None
 
+    @property
+    def wire(self) -> Wire | None:
+        """The short way to the server, where it has one."""
+        return self._wire
+
     async def send(self, message: Message) -> None:
         """Sends on a part of the answer: headers with those that every answer has, a body in pieces."""
         if message["type"] == "http.response.start":

@@ -1,7 +1,6 @@
 """The prediction routes: plain ASGI, because a framework's route costs more than a network. They ask no database:
 the catalogue knows what answers, and only a name it has never seen is looked up."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -52,7 +51,7 @@ class Predict:
         else:
             asked = await self._asked(served, predictor, options, headers, scope, receive)
             if isinstance(asked, Streamed):
-                self._desk.context.gate.step_aside(asyncio.current_task())
+                self._desk.context.gate.step_aside(exchange_of(scope, send).wire)
                 await stream(self._desk, asked.table, scope, asked.receive, send)
                 return
             question, options = asked

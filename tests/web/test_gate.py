@@ -53,13 +53,11 @@ class Slow:
 
 def full(gate: Gate) -> None:
     """Teaches `gate` that an answer takes a while, and has as many wait as may however long."""
-    for _ in range(LEAST + 1):
-        gate.enter()
+    for number in range(LEAST):
+        gate.enter(number)
     while not gate.is_full:
-        gate.leave()
-        gate.enter()
-    while gate.waiting > LEAST:
-        gate.leave()
+        gate.leave(0)
+        gate.enter(0)
 
 
 OVERLOADED = "more predictions wait than can be answered soon; try again"
@@ -98,8 +96,8 @@ def test_a_prediction_too_many_is_refused_at_once_and_the_connection_goes_on(
         await asyncio.sleep(0.01)
         assert b"HTTP/1.1 200 OK" in client.written
 
-        for _ in range(LEAST):
-            context.gate.leave()
+        for number in range(LEAST):
+            context.gate.leave(number)
         connection.data_received(REQUEST % path)
         assert context.gate.waiting == 1
         await asyncio.sleep(0.01)
@@ -114,26 +112,26 @@ def test_a_prediction_too_many_is_refused_at_once_and_the_connection_goes_on(
 def test_few_may_wait_however_long_and_many_while_they_are_quick() -> None:
     refused: list[int] = []
     gate = Gate(60, lambda: refused.append(1))
-    for _ in range(10 * LEAST):
-        gate.enter()
-    for _ in range(LEAST):
-        gate.leave()
+    for number in range(10 * LEAST):
+        gate.enter(number)
+    for number in range(LEAST):
+        gate.leave(number)
     assert not gate.is_full, "a minute may be waited, and answers come within microseconds"
     slow = Gate(1e-9, lambda: refused.append(1))
-    for _ in range(LEAST - 1):
-        slow.enter()
-    slow.leave()
+    for number in range(LEAST - 1):
+        slow.enter(number)
+    slow.leave(0)
     assert not slow.is_full
     assert refused == []
 
 
 def test_a_table_that_takes_long_teaches_the_gate_nothing() -> None:
     gate = Gate(0.05, lambda: None)
-    gate.enter()
+    gate.enter("table")
     gate.step_aside("table")
     assert gate.waiting == 0
-    for _ in range(LEAST):
-        gate.enter()
+    for number in range(LEAST):
+        gate.enter(number)
     gate.leave("table")
     assert gate.waiting == LEAST
     assert not gate.is_full
@@ -143,3 +141,28 @@ def test_what_never_entered_does_not_step_aside() -> None:
     gate = Gate(0.05, lambda: None)
     gate.step_aside("table")
     assert gate.waiting == 0
+
+
+def test_a_body_that_is_still_to_come_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async def scene() -> None:
+        context, app = context_of(load({"DROPNORM_DATA_DIR": str(tmp_path)})), Slow()
+        config = Config(app, log_config=None, lifespan="off", ws="none")
+        config.load()
+        connection = Connection(config, ServerState(), {"context": context})
+        connection.connection_made(Socket())
+        request = REQUEST % PREDICT
+
+        def waiting() -> int:
+            return context.gate.waiting
+
+        connection.data_received(request[:-1])
+        await asyncio.sleep(0.01)
+        assert app.begun
+        assert waiting() == 0
+        connection.data_received(request[-1:])
+        assert waiting() == 1
+        app.go.set()
+        await asyncio.sleep(0.01)
+        assert waiting() == 0
+
+    asyncio.run(scene())

@@ -72,7 +72,7 @@ def succeeded(service: Service, run: Json) -> Json:
 
 def digests(run: Json) -> dict[str, str]:
     found = {file["name"]: file["sha256"] for file in run["result"]["artifacts"]}
-    assert len(found) == 5
+    assert len(found) == 6, "the network has a dropout, so there is a file for answers with it"
     return found
 
 
