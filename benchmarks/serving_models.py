@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.data.encoder import Encoder
-from app.domain.data.pictures import array_features, picture_features
+from app.domain.data.pictures import PictureEncoder, Pictures, array_pictures, sized_pictures
 from app.domain.data.preprocessing import PictureInput, Preprocessing
 from app.domain.data.rows import RowReader
 from app.domain.inference.frozen import FrozenNetwork
@@ -97,11 +97,11 @@ class Reference:
 
     def array(self, pixels: NDArray[np.generic]) -> Floats:
         """Probabilities [n, classes] of pictures: uint8 0–255, or floats 0–1."""
-        return self._answer(array_features(self._place, pixels))
+        return self._answer(array_pictures(self._place, pixels))
 
     def file(self, content: bytes) -> Floats:
         """Probabilities [1, classes] of a PNG or JPEG file."""
-        return self._answer(picture_features(self._place, [decode(content)]))
+        return self._answer(sized_pictures(self._place, [decode(content)]))
 
     @property
     def _place(self) -> PictureInput:
@@ -109,8 +109,8 @@ class Reference:
         assert place is not None, "the model takes rows of a table"
         return place
 
-    def _answer(self, features: Floats) -> Floats:
-        return self._network.answer(features.reshape(len(features), *self._network.input_shape))
+    def _answer(self, pictures: Pictures) -> Floats:
+        return self._network.answer(PictureEncoder(self._place).encode(pictures))
 
 
 def are_in(folder: Path) -> bool:

@@ -7,6 +7,7 @@ pickled objects, no structured types.
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,6 +42,7 @@ def text_place(start: bytes) -> tuple[int, int] | None:
     return 8 + struct.calcsize(layout), length
 
 
+@lru_cache(64)
 def parsed(text: str) -> Header | None:
     """The header whose text this is; None where it is another, or declares anything but plain numbers and texts."""
     if _HEADER.fullmatch(text) is None:

@@ -43,6 +43,16 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     width, height = image.size
     if width * height > PICTURE_PIXELS:
         raise _invalid(f"it declares {width:,} x {height:,} pixels; {PICTURE_PIXELS:,} are allowed")
+    return _decoded(image, exif)
+
+
+def decode_small(data: bytes, most_pixels: int) -> NDArray[np.uint8] | None:
+    """As `decode`, for a file that declares `most_pixels` or fewer; None for a larger one."""
+    image, exif = _opened(data)
+    return _decoded(image, exif) if image.width * image.height <= most_pixels else None
+
+
+def _decoded(image: PngImageFile | JpegImageFile, exif: object) -> NDArray[np.uint8]:
     if isinstance(image, JpegImageFile):
         # libjpeg reduces by 2, 4 or 8 while it decodes; what is left to reduce is left twice as large.
         image.draft(None, (2 * PICTURE_SIDE, 2 * PICTURE_SIDE))

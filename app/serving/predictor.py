@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from app.domain.data.encoder import Encoder
-from app.domain.data.pictures import array_features, picture_features
+from app.domain.data.pictures import PictureEncoder, Pictures, array_pictures, sized_pictures
 from app.domain.data.preprocessing import Preprocessing
 from app.domain.data.raw import NOTHING_TO_REPORT, InputReport, InputReporter, RawRows
 from app.domain.data.rows import RowReader
 from app.domain.inference.frozen import FrozenNetwork
 from app.domain.inference.monte_carlo import MonteCarloNetwork
+from app.domain.inference.one_tile import copied
 from app.domain.inference.uncertainty import Uncertainty
 from app.errors import Damaged, InvalidRows
 from app.serving.printing import Printer
@@ -23,15 +24,15 @@ from app.serving.printing import Printer
 
 @dataclass(slots=True)
 class Question:
-    """Rows to be answered: of a table in raw units (`raw`), or pictures as a network takes them (`features`)."""
+    """Rows to be answered: of a table in raw units (`raw`), or pictures of the network's size."""
 
     raw: RawRows | None = None
-    features: NDArray[np.float32] | None = None
+    pictures: Pictures | None = None
 
     def __len__(self) -> int:
         if self.raw is not None:
             return len(self.raw.numbers)
-        return 0 if self.features is None else len(self.features)
+        return 0 if self.pictures is None else len(self.pictures)
 
 
 @dataclass(slots=True)
@@ -71,6 +72,8 @@ class Predictor:
         self.printer = Printer(self.labels)
         self._tile = self.network.one_tile()
         self._encoder = Encoder(self.preprocessing)
+        place = self.preprocessing.picture
+        self._pictures = None if place is None else PictureEncoder(place)
         self._reporter = InputReporter(self.preprocessing)
         self.reader = RowReader(self.preprocessing)
         self._read_monte_carlo = monte_carlo
@@ -86,7 +89,7 @@ class Predictor:
         place = self.preprocessing.picture
         if place is None:
             raise InvalidRows("the model takes rows of a table, not pictures", code="kind_mismatch")
-        return self._of_features(picture_features(place, pictures))
+        return Question(pictures=sized_pictures(place, pictures))
 
     def of_array(self, array: NDArray[np.generic]) -> Question:
         """A question of an array: numbers in feature order for a table; for pictures uint8 0–255 or floats 0–1.
@@ -96,7 +99,7 @@ class Predictor:
         place = self.preprocessing.picture
         if place is None:
             return Question(raw=self.reader.of_array(array))
-        return self._of_features(array_features(place, array))
+        return Question(pictures=array_pictures(place, array))
 
     @property
     def numbers_a_row(self) -> int | None:
@@ -127,15 +130,15 @@ class Predictor:
         For one thread alone, the event loop's.
         """
         raws = [question.raw for question in questions if question.raw is not None]
-        if len(raws) == len(questions):
+        pictures = [question.pictures for question in questions if question.pictures is not None]
+        if self._pictures is not None:
+            reports = [NOTHING_TO_REPORT] * len(questions)
+            values = self._tile.answer(pictures, self._pictures.write) if calibrated else None
+        else:
             numbers = np.concatenate([raw.numbers for raw in raws])
             codes = np.concatenate([raw.codes for raw in raws]) if raws[0].codes.size else raws[0].codes
-            features = [self._encoder.encode(numbers, codes)]
             reports = self._reporter.reports(raws, numbers, codes)
-        else:
-            features = [self.features_of(question) for question in questions]
-            reports = [NOTHING_TO_REPORT] * len(questions)
-        values = self._tile.answer(features) if calibrated else None
+            values = self._tile.answer([self._encoder.encode(numbers, codes)], copied) if calibrated else None
         if values is None:
             return [self._answer_or_failure(question, calibrated=calibrated) for question in questions]
         answers: list[Answers | InvalidRows] = []
@@ -150,17 +153,15 @@ class Predictor:
         """The network's input, float32 [n, *input_shape]."""
         if question.raw is not None:
             return self._encoder.encode(question.raw.numbers, question.raw.codes)
-        assert question.features is not None, "a question has rows of one kind or the other"
-        return question.features
+        assert question.pictures is not None
+        assert self._pictures is not None, "rows are of the model's kind"
+        return self._pictures.encode(question.pictures)
 
     def _answer_or_failure(self, question: Question, *, calibrated: bool) -> Answers | InvalidRows:
         try:
             return self.answer(question, calibrated=calibrated)
         except InvalidRows as failure:
             return failure
-
-    def _of_features(self, features: NDArray[np.float32]) -> Question:
-        return Question(features=features.reshape(len(features), *self.network.input_shape))
 
     @property
     def has_passes(self) -> bool:

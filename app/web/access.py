@@ -97,10 +97,8 @@ class Access:
     async def _admitted(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange) -> None:
         """Raises what refuses the request."""
         wanted = scopes.needed(scope["method"], scope["path"])
-        authorization = self._authorization(scope, headers)
-        principal = self._callers.known(scope, wanted, authorization)
-        if principal is None:
-            principal = await self._callers.admit(scope, wanted, authorization)
+        digest = None if wanted is None else self.digest(scope, headers)
+        principal = self._callers.known(scope, wanted, digest) or await self._callers.admit(scope, wanted, digest)
         inner = scope
         if scope["method"] == "HEAD":
             # The server leaves the body out by the scope that it made itself.
@@ -109,7 +107,7 @@ class Access:
             # Health and documentation are answered whatever else is asked for; they take no body.
             await self.app(inner, receive, exchange.send)
             return
-        request = self.traffic.begin(principal.key_id, exchange)
+        request = self.traffic.begin(principal.key_id, exchange, asyncio.current_task())
         try:
             if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
                 await self.app(inner, receive, exchange.send)
@@ -140,12 +138,17 @@ class Access:
         finally:
             body.close()
 
-    def known(self, scope: Scope, headers: Headers) -> Principal | None:
+    def may_knock(self, headers: Headers) -> bool:
+        """Whether host and origin of a request are plainly allowed; where not, `__call__` decides."""
+        return b"origin" not in headers and self._known(headers.get(b"host", b""))
+
+    def digest(self, scope: Scope, headers: Headers) -> str | None:
+        """Of the key that a request shows; None where no keys are asked for. Raises `Unauthenticated`."""
+        return self._callers.digest(self._authorization(scope, headers))
+
+    def known(self, scope: Scope, wanted: str | None, digest: str | None) -> Principal | None:
         """Who calls, as far as nobody is to be asked; None for what `__call__` must decide. Raises as it does."""
-        if b"origin" in headers or not self._known(headers.get(b"host", b"")):
-            return None
-        wanted = scopes.needed(scope["method"], scope["path"])
-        return self._callers.known(scope, wanted, self._authorization(scope, headers))
+        return self._callers.known(scope, wanted, digest)
 
     def _authorization(self, scope: Scope, headers: Headers) -> str:
         given = headers.get(b"authorization", b"").decode("latin-1")

@@ -32,27 +32,33 @@ class Callers:
         # Its own, so that wrong keys wait for a slow database alone.
         self._thread = ThreadPoolExecutor(1, "keys")
 
-    async def admit(self, scope: Scope, wanted: str | None, authorization: str) -> Principal:
+    def digest(self, authorization: str) -> str | None:
+        """Of the key in an Authorization header; None where no keys are asked for. Raises `Unauthenticated`."""
+        return None if self._keyring is None else digest_of(_secret(authorization))
+
+    async def admit(self, scope: Scope, wanted: str | None, digest: str | None) -> Principal:
         """Who calls, put into the scope as well. `wanted` is the scope that it needs; None where it needs no key.
 
         Raises `Unauthenticated`, `Forbidden`, `NotFound` for what is of the whole service alone, and `Unavailable`
         where the database cannot be asked about a key.
         """
-        principal = self.known(scope, wanted, authorization)
+        principal = self.known(scope, wanted, digest)
         if principal is not None:
             return principal
         assert self._keyring is not None
-        principal = await self._ask(self._keyring, digest_of(_secret(authorization)))
+        assert digest is not None
+        principal = await self._ask(self._keyring, digest)
         if principal is None:
             raise Unauthenticated("this key is unknown, revoked or expired", code="key_unknown")
         return _let_in(scope, principal, wanted or "")
 
-    def known(self, scope: Scope, wanted: str | None, authorization: str) -> Principal | None:
+    def known(self, scope: Scope, wanted: str | None, digest: str | None) -> Principal | None:
         """As `admit`, without asking anybody: None for a key that nobody here knows."""
         if self._keyring is None or wanted is None:
             scope["principal"] = ANYBODY
             return ANYBODY
-        principal = self._keyring.find(digest_of(_secret(authorization)))
+        assert digest is not None
+        principal = self._keyring.find(digest)
         return None if principal is None else _let_in(scope, principal, wanted)
 
     def holds(self, principal: Principal) -> bool:

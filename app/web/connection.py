@@ -1,108 +1,66 @@
-"""One connection of the server: uvicorn's, with bounds on what comes before a request is known to be one."""
+"""One connection of the server: where predictions are told from all else, and go the shortest way that there is."""
 
 import asyncio
-import contextlib
-import resource
-import socket
-from functools import cache
 
-from orjson import dumps
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from app.web.bounded import BoundedConnection
 from app.web.context import Context
 from app.web.gate import Gate
 from app.web.lane import Lane
 from app.web.protocols.forms import form_of
 from app.web.refusal import refusal
+from app.web.repeats import Repeats
 from app.web.scopes import PREDICT, needed
-from app.web.wire import Wire
+from app.web.wire import WIRE, CycleWire
 
-HEADER_SECONDS = 10.0
-"""From a connection's beginning, or a request's first byte, until its headers are whole; and for what comes of a body
-behind its answer."""
-HEADER_BYTES = 64 << 10
-MOST_CONNECTIONS = 2_000
-OTHER_FILES = 200
-"""What a process needs besides connections: files of the database, models, logs."""
-UNREAD_SECONDS = 60
-"""How long a client may leave an answer unread before the kernel ends the connection."""
-PROBLEMS = {
-    400: ("Bad Request", "request_malformed", "this is no HTTP request"),
-    431: ("Request Header Fields Too Large", "headers_too_large", f"the headers are larger than {HEADER_BYTES} bytes"),
-    503: ("Service Unavailable", "overloaded", "too many connections are open; try again soon"),
-}
+_HEAD_END = b"\r\n\r\n"
 
 
-class _Nowhere(list[tuple[bytes, bytes]]):
-    """Takes headers and keeps none."""
-
-    def append(self, header: tuple[bytes, bytes]) -> None:
-        """Forgets it."""
-
-
-_NOWHERE = _Nowhere()
-
-
-@cache
-def most_connections() -> int:
-    """As many as there may be, and as the system lets this process have."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return min(MOST_CONNECTIONS, max(allowed - OTHER_FILES, allowed // 2))
-
-
-class Connection(HttpToolsProtocol):
-    """Ends what is slow, endless or one too many, and event streams when the server begins to stop."""
+class Connection(BoundedConnection):
+    """Sheds load, answers small predictions at once, and ends event streams when the server begins to stop."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        # Bytes that were neither the end of headers nor any of a body: headers to be, extensions of chunks, trailers.
-        self._fruitless_bytes, self._got_on = 0, False
-        self._in_headers = self._in_message = False
-        self._timer: asyncio.TimerHandle | None = None
         context = self.app_state.get("context")
         self._gate = context.gate if isinstance(context, Context) else None
-        # The newest prediction, until its body is whole.
-        self._awaited: Wire | None = None
         self._lane: Lane | None = self.app_state.get("lane")
-        self._wait()
-        listener = transport.get_extra_info("socket")
-        if listener is not None:
-            with contextlib.suppress(OSError):
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
-        if len(self.connections) > most_connections():
-            self._refuse(503)
+        # The newest prediction, until its body is whole.
+        self._awaited: CycleWire | None = None
+        # The bytes of the head that what was received last begins with, until its request begins.
+        self._head = b""
+        self._repeats: Repeats | None = None
+        super().connection_made(transport)
+        if self._lane is not None and self._gate is not None:
+            self._repeats = Repeats(self._lane, self._gate, self.server_state, transport, self.flow, self._go_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_no_more()
+        if self._repeats is not None:
+            self._repeats.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._got_on = False
+        repeats = self._repeats
+        if repeats is None:
+            super().data_received(data)
+        elif (repeats.is_busy or self.is_idle) and repeats.take(data):
+            if self._timer is not None:
+                self._wait_no_more()
+        else:
+            self._head = data[: data.find(_HEAD_END) + len(_HEAD_END)] if self.is_idle else b""
+            super().data_received(data)
+            self._head = b""
+
+    def _go_on(self, data: bytes) -> None:
+        """With a request, from its first byte on, that was not answered by what is known of its head."""
         super().data_received(data)
-        self._fruitless_bytes = 0 if self._got_on else self._fruitless_bytes + len(data)
-        if self._fruitless_bytes > HEADER_BYTES:
-            self._refuse(431)
-        elif self._in_headers or self.cycle is None or self.cycle.response_complete:
-            # The server stopped its own clock at the first byte, whether or not a request has begun with it.
-            self._wait()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_headers = self._in_message = True
-
-    def on_headers_complete(self) -> None:
-        self._in_headers, self._got_on = False, True
-        if self._timer is not None:
-            self._wait_no_more()
-        super().on_headers_complete()
-        # What stands behind a body would else become a header of the request, and be kept without end.
-        self.headers = _NOWHERE
+        if self._repeats is not None and self._repeats.is_last:
+            super().shutdown()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        wire = Wire(cycle)
-        cycle.scope["extensions"] = {Wire.NAME: wire}  # type: ignore[dict-item]
+        wire, (head, self._head) = CycleWire(cycle), (self._head, b"")
         if self._gate is None or needed(cycle.scope["method"], cycle.scope["path"]) != PREDICT:
+            _offer(cycle, wire)
             super()._start_asgi_task(cycle, app)
         elif self._gate.is_full and not self.pipeline:
             self._gate.turn_away()
@@ -113,9 +71,11 @@ class Connection(HttpToolsProtocol):
             if not cycle.more_body:
                 self._gate.enter(wire)
             # By then what came in one piece with the headers is known to be the whole body, or not.
-            self.loop.call_soon(self._begin, cycle, app, self._gate, wire)
+            self.loop.call_soon(self._begin, cycle, app, self._gate, wire, head)
 
-    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate, wire: Wire) -> None:
+    def _begin(
+        self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate, wire: CycleWire, head: bytes
+    ) -> None:
         """Begins a prediction on the shortest way, or else on the usual one."""
 
         def ended(answered: bool) -> None:
@@ -124,75 +84,48 @@ class Connection(HttpToolsProtocol):
             else:
                 self._begin_task(cycle, app, gate, wire)
 
-        if self._lane is None or not self._lane.take(cycle, ended):
+        found = None if self._lane is None else self._lane.head_of(cycle)
+        if found is not None and head and self._repeats is not None:
+            self._repeats.learn(head, found)
+        whole = found is not None and not (cycle.more_body or cycle.disconnected)
+        if not (whole and self._lane and found and self._lane.take(found, bytes(cycle.body), wire, ended)):
             self._begin_task(cycle, app, gate, wire)
 
-    def _begin_task(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate, wire: Wire) -> None:
+    def _begin_task(self, cycle: RequestResponseCycle, app: ASGI3Application, gate: Gate, wire: CycleWire) -> None:
+        _offer(cycle, wire)
         task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         task.add_done_callback(lambda _: gate.leave(wire))
 
-    def on_chunk_header(self) -> None:
-        self._got_on = True
-
-    def on_body(self, body: bytes) -> None:
-        self._got_on = True
-        super().on_body(body)
-
     def on_message_complete(self) -> None:
-        self._in_message, self._got_on = False, True
         super().on_message_complete()
         if self._awaited is not None and self._gate is not None:
             if not self.cycle.response_complete:
                 self._gate.enter(self._awaited)
             self._awaited = None
 
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._in_message and not self.transport.is_closing():
-            # Nobody reads what is still to come of the body; it is waited for as headers are.
-            self._wait()
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400)
-
     def shutdown(self) -> None:
         context = self.app_state.get("context")
         if isinstance(context, Context):
             # The server waits for the streams, which would else never end.
             context.broadcast.end()
-        super().shutdown()
+        if self._repeats is not None and self._repeats.is_busy:
+            self._repeats.is_last = True
+        else:
+            super().shutdown()
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Tells nobody: whoever asks for an upgrade would else write a line into the log with each request."""
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._repeats is not None:
+            # Whoever answers there winds up no clock: this one looks how late it is.
+            since = self.loop.time() if self._repeats.is_busy else self._repeats.answered_at
+            left = since + self.timeout_keep_alive - self.loop.time()
+            if left > 0:
+                self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+                return
+        super().timeout_keep_alive_handler()
 
-    def _wait(self) -> None:
-        if self._timer is None and not self.transport.is_closing():
-            self._timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
-    def _wait_no_more(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _too_slow(self) -> None:
-        self._timer = None
-        # Nobody is told: what comes so slowly, or not at all, reads nothing either.
-        self.transport.abort()
-
-    def _refuse(self, status: int) -> None:
-        self._wait_no_more()
-        if self.transport.is_closing():
-            return
-        title, code, detail = PROBLEMS[status]
-        body = dumps(
-            {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, "errors": []}
-        )
-        head = (
-            f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\n"
-            f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\nretry-after: 2\r\n"
-            "connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+def _offer(cycle: RequestResponseCycle, wire: CycleWire) -> None:
+    cycle.scope["extensions"] = {WIRE: wire}  # type: ignore[dict-item]

@@ -8,8 +8,9 @@ usual way from its start, which then says what is wrong.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NoReturn
 
-from starlette.types import Scope
+from starlette.types import Message, Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.errors import DropnormError
@@ -19,6 +20,8 @@ from app.web.desk import Desk
 from app.web.hot import Hot
 from app.web.observation import Observation
 from app.web.outgoing import HEADERS_BY_NAME, Exchange
+from app.web.scopes import needed
+from app.web.wire import Wire
 
 Headers = dict[bytes, bytes]
 Written = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]]]
@@ -45,6 +48,19 @@ None for whatever must be waited for, or is unusual. Raises what is wrong with t
 """
 
 
+@dataclass(slots=True)
+class Head:
+    """What a request's headers said, whatever its body: who asks where, and what answers there."""
+
+    scope: Scope
+    headers: Headers
+    at_once: AtOnce
+    wanted: str | None
+    """The scope that its key needs."""
+    digest: str | None
+    """Of its key, where keys are asked for; whether it holds yet is asked each time."""
+
+
 class Lane:
     """Made once for each event loop."""
 
@@ -52,24 +68,43 @@ class Lane:
         self._observation, self._access = observation, access
         self._families = [(family.prefix, family.find) for family in families]
 
-    def take(self, cycle: RequestResponseCycle, ended: Ended) -> bool:
+    def head_of(self, cycle: RequestResponseCycle) -> Head | None:
+        """What the headers of a request say; None for one that must go the usual way."""
+        scope: Scope = cycle.scope  # type: ignore[assignment]
+        if scope["query_string"] or self._observation.traces:
+            return None
+        try:
+            return self._head_of(scope)
+        except DropnormError:
+            return None
+
+    def _head_of(self, scope: Scope) -> Head | None:
+        headers: Headers = dict(reversed(scope["headers"]))
+        scope[HEADERS_BY_NAME] = headers
+        path = scope["path"]
+        for prefix, find in self._families:
+            if path.startswith(prefix) and (endpoint := find(scope)) is not None:
+                at_once: AtOnce | None = getattr(endpoint, "at_once", None)
+                if at_once is None or not self._access.may_knock(headers):
+                    return None
+                scope["endpoint"] = endpoint
+                wanted = needed(scope["method"], path)
+                return Head(scope, headers, at_once, wanted, self._access.digest(scope, headers))
+        return None
+
+    def take(self, head: Head, body: bytes, wire: Wire, ended: Ended) -> bool:
         """Answers a request soon, and calls `ended` then: with True, or with False where it must go the usual way yet.
 
         False, and nothing is done, for one that must go the usual way at once.
         """
-        scope: Scope = cycle.scope  # type: ignore[assignment]
-        if cycle.more_body or cycle.disconnected or scope["query_string"] or self._observation.traces:
-            return False
-        began = perf_counter()
-        headers: Headers = dict(reversed(scope["headers"]))
-        scope[HEADERS_BY_NAME] = headers
+        began, scope = perf_counter(), head.scope
         try:
-            principal = self._access.known(scope, headers)
-            asked = None if principal is None else self._asked(scope, headers, bytes(cycle.body))
+            principal = self._access.known(scope, head.wanted, head.digest)
+            asked = None if principal is None else head.at_once(scope, head.headers, body)
             if principal is None or asked is None:
                 return False
-            exchange = self._observation.exchange(scope, headers, cycle.send)  # type: ignore[arg-type]
-            underway = self._access.traffic.begin(principal.key_id, exchange)
+            exchange = self._observation.exchange(scope, head.headers, _never, wire)
+            underway = self._access.traffic.begin(principal.key_id, exchange, None)
         except DropnormError:
             return False
 
@@ -78,7 +113,6 @@ class Lane:
             if not _is_written(asked, answers, exchange):
                 ended(False)
                 return
-            cycle.on_response = _nothing
             seconds = perf_counter() - began
             asked.told(seconds)
             self._observation.note(exchange, scope, exchange.status, seconds)
@@ -86,15 +120,6 @@ class Lane:
 
         asked.desk.ask(asked.predictor, asked.question, answered)
         return True
-
-    def _asked(self, scope: Scope, headers: Headers, body: bytes) -> Asked | None:
-        path = scope["path"]
-        for prefix, find in self._families:
-            if path.startswith(prefix) and (endpoint := find(scope)) is not None:
-                scope["endpoint"] = endpoint
-                at_once: AtOnce | None = getattr(endpoint, "at_once", None)
-                return None if at_once is None else at_once(scope, headers, body)
-        return None
 
 
 def _is_written(asked: Asked, answers: Answers | Exception, exchange: Exchange) -> bool:
@@ -107,5 +132,5 @@ def _is_written(asked: Asked, answers: Answers | Exception, exchange: Exchange) 
         return False
 
 
-def _nothing() -> None:
-    """In place of a callback that is not called again: what holds it is free then."""
+async def _never(message: Message) -> NoReturn:
+    raise RuntimeError("what goes the shortest way is answered in one go")

@@ -1,14 +1,14 @@
 """What this process counts and measures, for Prometheus; alone, or summed up with others that share the port."""
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.web import shared_metrics
+from app.web.shared_metrics import adding, observing
 
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 OTHER = "other"
@@ -17,7 +17,7 @@ RUN = "(run)"
 """Models with series of their own in a process; all others share one."""
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 PREDICTION_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-Key = TypeVar("Key", bound=Hashable)
+Add = Callable[[float], None]
 
 
 class Metrics:
@@ -55,38 +55,38 @@ class Metrics:
         self._turned_away = Counter(
             "dropnorm_predictions_refused", "Predictions that would have waited too long.", registry=registry
         )
-        self._hit, self._miss = cache.labels("hit"), cache.labels("miss")
+        self._hit, self._miss = adding(cache.labels("hit")), adding(cache.labels("miss"))
         self._models = Gauge(
             "dropnorm_model_cache_models", "Models in memory.", registry=registry, multiprocess_mode="livesum"
         )
         self._models.set(0)
-        self._requests: dict[tuple[str, int, str], Counter] = {}
-        self._routes: dict[str, Histogram] = {}
-        self._predictions: dict[tuple[str, str], tuple[Histogram, Counter]] = {}
+        self._requests: dict[tuple[str, int, str], Add] = {}
+        self._routes: dict[str, Add] = {}
+        self._predictions: dict[tuple[str, str], tuple[Add, Add]] = {}
         self._lock = threading.Lock()
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered. `route` is the template of its path."""
         key = (route, status, method)
-        counter = self._requests.get(key)
-        if counter is None:
+        count = self._requests.get(key)
+        if count is None:
             known = method if method in METHODS else OTHER
-            counter = self._requests[(route, status, known)] = self._http.labels(known, route, str(status))
-        counter.inc()
-        seconds_of = self._routes.get(route)
-        if seconds_of is None:
-            seconds_of = self._routes[route] = self._http_seconds.labels(route)
-        seconds_of.observe(seconds)
+            count = self._requests[(route, status, known)] = adding(self._http.labels(known, route, str(status)))
+        count(1)
+        observe = self._routes.get(route)
+        if observe is None:
+            observe = self._routes[route] = observing(self._http_seconds.labels(route))
+        observe(seconds)
 
     def prediction(self, project: str, model: str, rows: int, seconds: float) -> None:
         """Rows were answered by a model that exists; its name is empty where a run was asked directly."""
-        found = self._predictions.get((project, model or RUN)) or self._series_of(project, model or RUN)
-        found[0].observe(seconds)
-        found[1].inc(rows)
+        observe, add = self._predictions.get((project, model or RUN)) or self._series_of(project, model or RUN)
+        observe(seconds)
+        add(rows)
 
     def looked_up(self, *, found: bool) -> None:
         """A model was wanted, and was in memory or not."""
-        (self._hit if found else self._miss).inc()
+        (self._hit if found else self._miss)(1)
 
     def turned_away(self) -> None:
         """A prediction was refused, for too many wait."""
@@ -104,11 +104,12 @@ class Metrics:
         MultiProcessCollector(together, str(self.shared))  # type: ignore[no-untyped-call]
         return generate_latest(together)
 
-    def _series_of(self, project: str, model: str) -> tuple[Histogram, Counter]:
+    def _series_of(self, project: str, model: str) -> tuple[Add, Add]:
         with self._lock:
             if len(self._predictions) >= MOST_MODELS:
                 project, model = "(other)", "(other)"
             key = (project, model)
             if key not in self._predictions:
-                self._predictions[key] = (self._prediction_seconds.labels(*key), self._prediction_rows.labels(*key))
+                seconds, rows = self._prediction_seconds.labels(*key), self._prediction_rows.labels(*key)
+                self._predictions[key] = observing(seconds), adding(rows)
             return self._predictions[key]

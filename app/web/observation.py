@@ -18,6 +18,7 @@ from app.tracing import Tracing
 from app.web.access_log import LONGEST_PATH, AccessLog, Record
 from app.web.metrics import Metrics
 from app.web.outgoing import EXCHANGE, HEADERS_BY_NAME, Exchange
+from app.web.wire import Wire, wire_of
 
 UNKNOWN = "unknown"
 GONE, FAILED = 499, 500
@@ -64,7 +65,7 @@ class Observation:
         began = time.perf_counter()
         headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         scope[HEADERS_BY_NAME] = headers
-        exchange = self.exchange(scope, headers, send)
+        exchange = scope[EXCHANGE] = self.exchange(scope, headers, send, wire_of(scope))
         bound = request_id.set(exchange.id)
         if self._tracing is not None:
             exchange.span = self._tracing.request(scope["method"], scope["path"], scope["headers"], exchange.id)
@@ -86,12 +87,11 @@ class Observation:
         """Whether requests have spans."""
         return self._tracing is not None
 
-    def exchange(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> Exchange:
-        """The record of a request that begins, put into its scope."""
+    def exchange(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send, wire: Wire | None) -> Exchange:
+        """The record of a request that begins."""
         given = headers.get(b"x-request-id")
         known = given is not None and _GIVEN.fullmatch(given) is not None
-        exchange = scope[EXCHANGE] = Exchange(scope, send, given if given is not None and known else self._new_id())
-        return exchange
+        return Exchange(scope, send, given if given is not None and known else self._new_id(), wire)
 
     def _new_id(self) -> bytes:
         return b"%b-%x" % (self._prefix, next(self._numbers))

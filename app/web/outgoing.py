@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.types import Message, Scope, Send
 
 from app.tracing import RequestSpan
-from app.web.wire import Wire
+from app.web.wire import Wire, wire_of
 
 EXCHANGE = "dropnorm.exchange"
 HEADERS_BY_NAME = "dropnorm.headers"
@@ -31,14 +31,18 @@ class Exchange:
     Put into the scope (`EXCHANGE`) by the outermost layer, so that all of them send through one.
     """
 
-    __slots__ = ("_id", "_send", "_wire", "bytes_sent", "complete", "id", "scope", "span", "started", "status")
+    __slots__ = ("_id", "_send", "_wire", "bytes_sent", "complete", "scope", "span", "started", "status")
 
-    def __init__(self, scope: Scope, send: Send, id: bytes) -> None:
-        self.scope, self._send, self._id, self.id = scope, send, id, id.decode()
-        self._wire: Wire | None = scope.get("extensions", {}).get(Wire.NAME)
+    def __init__(self, scope: Scope, send: Send, id: bytes, wire: Wire | None) -> None:
+        self.scope, self._send, self._id, self._wire = scope, send, id, wire
         self.status = self.bytes_sent = 0
         self.started = self.complete = False
         self.span: RequestSpan | None = None
+
+    @property
+    def id(self) -> str:
+        """What the access log and the answer name the request by."""
+        return self._id.decode()
 
     @property
     def wire(self) -> Wire | None:
@@ -102,5 +106,5 @@ def exchange_of(scope: Scope, send: Send) -> Exchange:
     """The exchange that a request is part of; a new one where nothing around has made it."""
     found: Exchange | None = scope.get(EXCHANGE)
     if found is None:
-        found = scope[EXCHANGE] = Exchange(scope, send, b"-")
+        found = scope[EXCHANGE] = Exchange(scope, send, b"-", wire_of(scope))
     return found

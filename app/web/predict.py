@@ -18,14 +18,15 @@ from app.web.lane import Asked, Written
 from app.web.outgoing import HEADERS_BY_NAME as HEADERS
 from app.web.outgoing import exchange_of
 from app.web.predict_answers import csv_of, json_of
-from app.web.predict_inputs import Sent, is_small, pictures_of_form, read
+from app.web.predict_inputs import Sent, is_small, pictures_of_form, question_of_small_file, read
 from app.web.predict_json import QUICK_BYTES, rows_of_numbers
 from app.web.predict_options import USUAL, Options, options_of
 from app.web.predict_stream import beginning_of, given, stream
 from app.web.streaming import CSV_TO_CSV, MOST_CSV_BYTES, streamed
 
 JSON = b"application/json"
-PLAIN = frozenset({JSON, b"application/x-npy", b"image/jpeg", b"image/png"})
+PICTURE = frozenset({b"image/jpeg", b"image/png"})
+PLAIN = frozenset({JSON, b"application/x-npy", *PICTURE})
 ANY = frozenset({b"*/*", JSON, b"", b"application/json, */*"})
 """Values of Accept that a JSON answer is right for, as clients most often send them."""
 Names = Mapping[str, str]
@@ -69,19 +70,11 @@ class Predict:
         if media_type not in PLAIN or b"content-encoding" in headers or headers.get(b"accept", b"*/*") not in ANY:
             return None
         found = self._find(scope["principal"].project, scope["path_params"])
-        sent = Sent(media_type.decode(), body, [], USUAL)
         if found is None or len(body) > QUICK_BYTES:
             return None
         served, predictor = found
-        context = self._desk.context
-        question = rows_of_numbers(predictor, body, context.limits, self._rows) if media_type == JSON else None
-        if question is None:
-            if not is_small(sent):
-                return None
-            question, options = read(predictor, sent, context.limits)
-            if options is not USUAL:
-                return None
-        if not self._desk.is_small(predictor, question):
+        question = self._small_question(predictor, media_type, body)
+        if question is None or not self._desk.is_small(predictor, question):
             return None
 
         def told(seconds: float) -> None:
@@ -91,6 +84,21 @@ class Predict:
             return json_of(served, predictor, answers, USUAL), JSON, ()
 
         return Asked(self._desk, predictor, question, written, told)
+
+    def _small_question(self, predictor: Predictor, media_type: bytes, body: bytes) -> Question | None:
+        """What a body asks that is read within a millisecond or two, and that has no options; None for any other."""
+        limits = self._desk.context.limits
+        if media_type == JSON:
+            question = rows_of_numbers(predictor, body, limits, self._rows)
+            if question is not None:
+                return question
+        if media_type in PICTURE:
+            return question_of_small_file(predictor, body)
+        sent = Sent(media_type.decode(), body, [], USUAL)
+        if not is_small(sent):
+            return None
+        question, options = read(predictor, sent, limits)
+        return question if options is USUAL else None
 
     async def _asked(
         self,

@@ -8,7 +8,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from app.errors import InvalidRows, Malformed, TooLarge, UnsupportedType, shown
-from app.ingest.pictures import declared_pixels, decode
+from app.ingest.pictures import declared_pixels, decode, decode_small
 from app.serving.predictor import Predictor, Question
 from app.web.context import Limits
 from app.web.npy import read_npy
@@ -24,11 +24,12 @@ MAX_PICTURES = 256
 MAX_PIXELS = 150_000_000
 """Of all pictures of a form: some seconds of decoding."""
 
+SMALL_PICTURE_BYTES = 64 << 10
 SMALL_BYTES = {
     "application/json": 32 << 10,
     "text/csv": 8 << 10,
-    "image/png": 64 << 10,
-    "image/jpeg": 64 << 10,
+    "image/png": SMALL_PICTURE_BYTES,
+    "image/jpeg": SMALL_PICTURE_BYTES,
     "application/x-npy": 1 << 20,
 }
 """Of bodies that are read without a thread, which would cost more than it saves."""
@@ -113,6 +114,14 @@ def question_of_files(predictor: Predictor, files: list[bytes]) -> Question:
             f"the pictures have {pixels:,} pixels together; {MAX_PIXELS:,} are allowed a call", code="too_many_pixels"
         )
     return predictor.of_pictures([decode(file) for file in files])
+
+
+def question_of_small_file(predictor: Predictor, file: bytes) -> Question | None:
+    """The question of a picture that `is_small`, opened but once; None for a larger one. Raises as `read` does."""
+    if not predictor.takes_pictures or len(file) > SMALL_PICTURE_BYTES:
+        return None
+    picture = decode_small(file, SMALL_PIXELS)
+    return None if picture is None else predictor.of_pictures([picture])
 
 
 def _array(predictor: Predictor, sent: Sent, limits: Limits) -> Question:

@@ -6,10 +6,11 @@ the figures in its files. So counters never go back, and files do not pile up wi
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from prometheus_client import disable_created_metrics, values
+from prometheus_client import Counter, Histogram, disable_created_metrics, values
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -29,6 +30,23 @@ def keep_in(folder: Path | None) -> None:
         return
     place = _take_place(folder)
     values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
+
+
+def adding(counter: Counter) -> Callable[[float], None]:
+    """`counter.inc`, without its checks of what a caller here cannot get wrong: they cost more than the sum."""
+    add: Callable[[float], None] = counter._value.inc
+    return add
+
+
+def observing(histogram: Histogram) -> Callable[[float], None]:
+    """`histogram.observe` in the same way, and with no search from bucket to bucket."""
+    total, buckets, bounds = histogram._sum, histogram._buckets, histogram._upper_bounds
+
+    def observe(amount: float) -> None:
+        total.inc(amount)
+        buckets[bisect_left(bounds, amount)].inc(1)
+
+    return observe
 
 
 class Processes(Collector):

@@ -74,8 +74,11 @@ class Traffic:
         self._uploading: dict[str, int] = {}
         self._buckets: dict[Owner, tuple[float, float]] = {}
 
-    def begin(self, owner: Owner, exchange: Exchange) -> Underway:
-        """One request more of `owner`; must be ended. Raises `QuotaExceeded` where it is one too many."""
+    def begin(self, owner: Owner, exchange: Exchange, task: "asyncio.Task[object] | None") -> Underway:
+        """One request more of `owner`; must be ended. Raises `QuotaExceeded` where it is one too many.
+
+        `task` is what answers it, to be ended with the key; None for what ends within moments anyway.
+        """
         self._spend(owner)
         others = self._underway.setdefault(owner, set())
         if len(others) >= self._limits.requests_at_once:
@@ -83,7 +86,7 @@ class Traffic:
                 f"{len(others)} requests of this key are being answered, which is as many as may be at once",
                 code="too_many_at_once",
             )
-        request = Underway(owner, asyncio.current_task(), exchange)
+        request = Underway(owner, task, exchange)
         others.add(request)
         return request
 

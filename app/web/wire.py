@@ -4,25 +4,44 @@ ASGI's way asks for a message for each part, and checks every header of every an
 What is offered in `scope["extensions"]` may be left alone: the usual messages work as ever.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 Headers = list[tuple[bytes, bytes]]
+WIRE = "dropnorm.wire"
+"""Among a scope's extensions."""
 
 
-class Wire:
-    """One request and its answer, by the server's own record of it (`cycle`)."""
+class Wire(Protocol):
+    """One request and its answer."""
 
-    NAME: ClassVar = "dropnorm.wire"
+    def body(self) -> bytes | None:
+        """The whole body, if all of it has come, and nobody has read any; else None, and `receive` goes on as ever."""
+
+    def answer(self, lines: bytes, body: bytes, status: int = 200) -> bool:
+        """Answers with these header lines (each ended by CRLF; no content-length among them) and this body.
+
+        False where it cannot be done in one go: something was sent before, or the client reads too slowly.
+        """
+
+
+def wire_of(scope: Scope) -> Wire | None:
+    """What the server offers with a request, if it does."""
+    wire: Wire | None = scope.get("extensions", {}).get(WIRE)
+    return wire
+
+
+class CycleWire:
+    """By the server's own record of a request (`cycle`)."""
+
     __slots__ = ("_cycle",)
-    _dated: ClassVar[tuple[Headers | None, bytes]] = (None, b"")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
 
     def body(self) -> bytes | None:
-        """The whole body, if all of it has come, and nobody has read any; else None, and `receive` goes on as ever."""
         cycle = self._cycle
         if cycle.more_body or cycle.disconnected or cycle.response_complete:
             return None
@@ -31,32 +50,34 @@ class Wire:
         return body
 
     def answer(self, lines: bytes, body: bytes, status: int = 200) -> bool:
-        """Answers with these header lines (each ended by CRLF; no content-length among them) and this body.
-
-        False where it cannot be done in one go: something was sent before, or the client reads too slowly.
-        """
         cycle = self._cycle
         if cycle.response_started or cycle.flow.write_paused:
             return False
         if cycle.disconnected:
             return True
         cycle.response_started = cycle.response_complete = True
-        closing = b"" if cycle.keep_alive else b"connection: close\r\n"
-        head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
-            STATUS_LINE[status],
-            self._date_lines(cycle.default_headers), lines, closing, len(body),
-        )  # fmt: skip
         # A body behind the answer to a HEAD would be taken for the beginning of the next one.
-        cycle.transport.write(head if cycle.scope["method"] == "HEAD" else head + body)
+        shown = b"" if cycle.scope["method"] == "HEAD" else body
+        answer = answer_of(status, cycle.default_headers, lines, len(body), shown, keep_alive=cycle.keep_alive)
+        cycle.transport.write(answer)
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
         return True
 
-    @classmethod
-    def _date_lines(cls, headers: Headers) -> bytes:
-        # The server makes a new list each second.
-        if cls._dated[0] is not headers:
-            cls._dated = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
-        return cls._dated[1]
+
+class _Dated:
+    """The header lines that the server has on every answer, as bytes."""
+
+    headers: ClassVar[Headers | None] = None
+    lines: ClassVar[bytes] = b""
+
+
+def answer_of(status: int, default: Headers, lines: bytes, length: int, body: bytes, *, keep_alive: bool) -> bytes:
+    """A whole answer: `default` headers, `lines`, and a `body` that is `length` long wherever it is shown."""
+    # The server makes a new list each second.
+    if _Dated.headers is not default:
+        _Dated.headers, _Dated.lines = default, b"".join([b"%b: %b\r\n" % header for header in default])
+    closing = b"" if keep_alive else b"connection: close\r\n"
+    return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], _Dated.lines, lines, closing, length, body)

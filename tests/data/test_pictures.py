@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.domain.data.features import fit
-from app.domain.data.pictures import array_features, center_features, picture_features
+from app.domain.data.pictures import PictureEncoder, array_pictures, center_features, sized_pictures
 from app.domain.data.preprocessing import PictureInput, Preprocessing
 from app.domain.data.schema import Kind
 from app.domain.data.stored import encode_columns
@@ -34,6 +35,11 @@ def uncentred(preprocessing: Preprocessing) -> Preprocessing:
     assert preprocessing.picture is not None
     place = preprocessing.picture.model_copy(update={"center": (0.0, 0.0, 0.0)})
     return preprocessing.model_copy(update={"picture": place})
+
+
+def features_of(place: PictureInput, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> NDArray[np.float32]:
+    """What a network gets of an array that was sent."""
+    return PictureEncoder(place).encode(array_pictures(place, array))
 
 
 def test_pixels_are_divided_by_255_to_the_nearest_float32() -> None:
@@ -66,7 +72,7 @@ def test_a_flat_input_is_the_same_picture_row_major() -> None:
 def test_a_flat_array_of_bytes_is_the_same_pictures() -> None:
     place = PictureInput(height=6, width=6, flat=True, center=(0.5, 0.4, 0.3))
     whole = np.stack(IMAGES)
-    assert np.array_equal(array_features(place, whole.reshape(3, -1)), array_features(place, whole))
+    assert np.array_equal(features_of(place, whole.reshape(3, -1)), features_of(place, whole))
 
 
 def test_an_array_of_pictures_is_pictures() -> None:
@@ -141,16 +147,17 @@ def test_a_picture_sent_is_the_picture_stored_bit_for_bit(shape: tuple[int, ...]
     assert preprocessing.picture is not None
     stored = encode_columns(preprocessing, columns, np.arange(3))
     assert stored.shape[1:] == preprocessing.input_shape == shape
-    assert picture_features(preprocessing.picture, IMAGES).tobytes() == stored.tobytes()
-    assert array_features(preprocessing.picture, np.stack(IMAGES)).tobytes() == stored.tobytes()
+    sent = sized_pictures(preprocessing.picture, IMAGES)
+    assert PictureEncoder(preprocessing.picture).encode(sent).tobytes() == stored.tobytes()
+    assert features_of(preprocessing.picture, np.stack(IMAGES)).tobytes() == stored.tobytes()
     scaled = encode_columns(uncentred(preprocessing), columns, np.arange(3))
-    assert array_features(preprocessing.picture, scaled).tobytes() == stored.tobytes()
+    assert features_of(preprocessing.picture, scaled).tobytes() == stored.tobytes()
 
 
 def test_a_float_array_may_stay_whole_for_a_flat_input() -> None:
     place = PictureInput(height=2, width=2, flat=True)
     whole = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)
-    assert np.array_equal(array_features(place, whole), whole.reshape(2, 12))
+    assert np.array_equal(features_of(place, whole), whole.reshape(2, 12))
 
 
 @pytest.mark.parametrize(
@@ -171,4 +178,4 @@ def test_an_array_that_is_no_picture_is_refused(
     array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], message: str
 ) -> None:
     with pytest.raises(InvalidRows, match=message):
-        array_features(PictureInput(height=2, width=2, flat=False), array)
+        array_pictures(PictureInput(height=2, width=2, flat=False), array)

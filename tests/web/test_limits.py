@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.web.connection import HEADER_BYTES, HEADER_SECONDS
+from app.web.bounded import HEADER_BYTES, HEADER_SECONDS
 from tests.answers import expect_problem
 from tests.keys import ADMIN, client, guarded, holder
 from tests.service import Service

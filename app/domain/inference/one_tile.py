@@ -1,12 +1,22 @@
 """A frozen network with a tile of memory of its own, bound to the executor once: what few rows cost least with."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from app.domain.inference.tiles import Floats
+
+Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.uint8] | NDArray[np.float32])
+Write = Callable[[Rows, Floats], None]
+
+
+def copied(rows: Floats, tile: Floats) -> None:
+    """Writes rows that are as the network takes them."""
+    tile[:] = rows
 
 
 class OneTile:
@@ -26,10 +36,11 @@ class OneTile:
         self._binding.bind_input(source.name, "cpu", 0, np.float32, features.shape, features.ctypes.data)
         self._binding.bind_output(output, "cpu", 0, np.float32, answers.shape, answers.ctypes.data)
 
-    def answer(self, parts: Sequence[Floats]) -> Floats | None:
-        """Float32 [n, outputs] for `parts`, each [some, *shape], one behind the other: n rows together.
+    def answer(self, parts: Sequence[Rows], write: Write[Rows]) -> Floats | None:
+        """Float32 [n, outputs] for `parts` of some rows each, one behind the other: n rows together.
 
-        None where an answer is not a finite number.
+        `write` puts rows into the tile as the network takes them, [some, *shape]. None where an answer is not a finite
+        number.
         """
         count = sum([len(part) for part in parts])
         answers = np.empty((count, self._answers.shape[1]), np.float32)
@@ -37,8 +48,8 @@ class OneTile:
         for part in parts:
             start = 0
             while start < len(part):
-                taken = part[start : start + self.rows - used]
-                self._features[used : used + len(taken)] = taken
+                taken: Rows = part[start : start + self.rows - used]
+                write(taken, self._features[used : used + len(taken)])
                 used, start = used + len(taken), start + len(taken)
                 if used == self.rows or done + used == count:
                     self._execute(used)
