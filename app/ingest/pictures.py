@@ -62,7 +62,7 @@ def _decoded(image: PngImageFile | JpegImageFile, exif: object) -> NDArray[np.ui
     except _DAMAGE as error:
         raise _invalid("it is truncated or damaged") from error
     turn = _UPRIGHT.get(orientation(exif))
-    return np.array(rgb if turn is None else rgb.transpose(turn), np.uint8)
+    return np.asarray(rgb if turn is None else rgb.transpose(turn), np.uint8)
 
 
 def declared_pixels(data: bytes) -> int:
@@ -127,7 +127,7 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 def _on_white(image: Image.Image) -> Image.Image:
     if image.mode not in ("LA", "RGBA"):
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     layered = image.convert("RGBA")
     white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, layered).convert("RGB")

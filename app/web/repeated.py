@@ -37,9 +37,7 @@ def repeated(head: bytes, found: Head) -> Repeated | None:
     lengths = list(_LENGTH.finditer(head))
     names = [name for name, _ in found.scope["headers"]]
     once = len(lengths) == 1 == names.count(b"content-length")
-    plain = (
-        head.startswith(b"POST /") and head.count(b"\n") == head.count(b"\r\n") and found.scope["http_version"] == "1.1"
-    )
+    plain = head.startswith(b"POST /") and head.count(b"\n") == head.count(b"\r\n") and len(head) <= LONGEST_HEAD
     stays = found.headers.get(b"connection", b"keep-alive").lower() == b"keep-alive" and names.count(b"connection") < 2
     if not (once and plain and stays) or _UNUSUAL.intersection(names) or found.scope["http_version"] != "1.1":
         return None

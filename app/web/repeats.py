@@ -17,6 +17,8 @@ from uvicorn.server import ServerState
 
 from app.web.gate import Gate
 from app.web.lane import Head, Lane
+from app.web.protocols.forms import form_of
+from app.web.refusal import refusal
 from app.web.repeated import Repeated, repeated
 from app.web.wire import answer_of
 
@@ -82,12 +84,15 @@ class Repeats:
         return False
 
     def _take(self, known: Repeated, data: bytes, start: int, end: int) -> bool:
-        if len(data) > end or self._gate.is_full:
-            return False
         if len(data) == end:
+            if self._gate.is_full:
+                self._gate.turn_away()
+                return self.answer(*refusal(form_of(known.head.scope["path"])), status=503)
             self.is_busy = True
             self._begin(known, data[:start], data[start:])
             return True
+        if len(data) > end:
+            return False
         if end - start > LONGEST_BODY or Repeats._gathered + end - start > MOST_GATHERED:
             return False
         # The rest of the body is waited for, a moment.

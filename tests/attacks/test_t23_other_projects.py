@@ -13,7 +13,8 @@ import pytest
 
 from tests.answers import expect_problem
 from tests.attacks.tenants import NETWORK, ROW, Tenant
-from tests.service import accepted
+from tests.keys import client, made
+from tests.service import Service, accepted
 
 Json = dict[str, Any]
 ROUNDS = 120
@@ -139,3 +140,14 @@ def test_it_takes_as_long_as_what_is_not_there(
     medians = statistics.median(foreign), statistics.median(unknown)
     record_property("milliseconds, of another project and of nobody", [1000 * one for one in medians])
     assert max(medians) < 2 * min(medians)
+
+
+def test_a_key_that_is_revoked_stops_on_a_connection_where_it_was_known(fortress: Service, ours: Tenant) -> None:
+    key = made(fortress, "predict", project="ours")
+    path = f"/api/v1/models/{ours.ids['name']}/predict"
+    with client(fortress, key["key"]) as one:
+        for _ in range(5):
+            accepted(one.post(path, json=ROW))
+        fortress.client.delete(f"/api/v1/keys/{key['id']}").raise_for_status()
+        for _ in range(5):
+            expect_problem(one.post(path, json=ROW), 401)

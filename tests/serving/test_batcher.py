@@ -75,7 +75,7 @@ def test_an_answer_that_is_not_finite_fails_its_own_question_alone(monkeypatch: 
 
     bad = Question(raw=RawRows(np.full((1, COLUMNS), 7.0), np.empty((1, 0), np.int32)))
     monkeypatch.setattr(LITTLE.network, "answer", answer)
-    monkeypatch.setattr(LITTLE, "_tile", type("Tile", (), {"answer": lambda self, parts: None})())
+    monkeypatch.setattr(LITTLE, "_tile", type("Tile", (), {"answer": lambda self, parts, write: None})())
     first, second, third = together([question(2, 1), bad, question(3, 2)])
     assert isinstance(second, InvalidRows)
     assert isinstance(first, Answers)
