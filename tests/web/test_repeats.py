@@ -122,7 +122,9 @@ class Line:
     """A connection within this process, over the models of a running service, and its client's end."""
 
     def __init__(self, service: Service) -> None:
-        self.context = context_of(load({"DROPNORM_DATA_DIR": str(service.data_dir), "DROPNORM_WORKERS": "0"}))
+        self.context = context_of(
+            load({"DROPNORM_DATA_DIR": str(service.data_dir), "DROPNORM_MAX_WAIT_SECONDS": "0.000001"})
+        )
         families = short_ways(self.context, "0")
         inner = create_inner_app(self.context, "0", families)
         door = Access(ShortWay(inner, families), None, self.context.rules)
