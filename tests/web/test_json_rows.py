@@ -93,3 +93,14 @@ def _is_flat(instances: list[object]) -> bool:
     """Rows as the readers of rows accept them: nothing within what stands in a row."""
     rows = [row.values() if isinstance(row, dict) else row if isinstance(row, list) else [row] for row in instances]
     return not any(isinstance(value, dict | list) for row in rows for value in row)
+
+
+@pytest.mark.parametrize("wide", [b"[1, 2, 3]", b"[[1, 2], 3]", b"[1, [], 3]"])
+def test_what_is_wrong_far_inside_a_long_body_is_seen(wide: bytes) -> None:
+    rows = b", ".join([b"[1, 2, 3]"] * 800)
+    body = b'{"instances": [' + rows + b", " + wide + b", " + rows + b"]}"
+    found = JsonRows().numbers(body, WIDTH)
+    assert (found is not None) == (wide == b"[1, 2, 3]")
+    objects = b", ".join([b'{"a": 1}'] * 800)
+    for odd, is_read in ((b'{"a": 2}', True), (b'{"a": 2, "a": 3}', False)):
+        assert (document(b'{"instances": [' + objects + b", " + odd + b"]}") is not None) == is_read
