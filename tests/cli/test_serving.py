@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,10 @@ def test_a_worker_that_is_killed_is_started_again_and_the_api_answers_meanwhile(
 def embedded_worker(service: Service) -> psutil.Process:
     def found() -> psutil.Process | None:
         for process in psutil.Process(service.pid).children():
-            if lives(process) and "worker" in process.cmdline():
-                return process
+            # It may end between two questions.
+            with suppress(psutil.NoSuchProcess):
+                if lives(process) and "worker" in process.cmdline():
+                    return process
         return None
 
     return until(found, 20)
